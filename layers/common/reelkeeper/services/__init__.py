@@ -1,0 +1,1 @@
+"""The use cases: domain and adapters put to work, nothing about Lambda."""

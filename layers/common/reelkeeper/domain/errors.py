@@ -1,0 +1,27 @@
+"""The two kinds of error that decide everything: go back and try again, or stop and tell a person.
+
+Adapters translate their library's errors into these, once; services never look into an error's text.
+"""
+
+from datetime import timedelta
+
+
+class RetryLater(Exception):
+    """The outside world is not ready; the same call may well work after `delay` (None: the caller's own rhythm)."""
+
+    def __init__(self, reason: str, *, delay: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.delay = delay
+
+
+class Refused(Exception):
+    """The outside world said no and will say no again; the reason says what a person must change."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Gone(Refused):
+    """What was asked for does not exist, or not any more."""

@@ -1,0 +1,234 @@
+"""A job's life: its states, the only ways between them, and how a callback moves it on.
+
+    submitted ──▶ finished ──▶ stored ──▶ published ──▶ kept
+        │  ╲         │ ▲          │           │
+        ▼   ▼        ▼ │          ▼           ▼
+      lost  failed  lost/rejected/failed → finished, when a later success reopens them
+
+Functions here take a job and return the next one; nobody else changes a state.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from reelkeeper.domain.callback import Callback, Output, Role, Sender, Timing
+from reelkeeper.domain.message import Origin
+
+HISTORY_LENGTH = 60
+SETTLED_TTL = timedelta(days=90)
+# Until someone is done with it, a job is due again this soon: the poller is the safety net for everything.
+LOOK_AGAIN = timedelta(minutes=5)
+# Airtable fetches attachments on its own after it answered 200; ten minutes later it has, or never will.
+VERIFY_AFTER = timedelta(minutes=10)
+
+
+class JobState(StrEnum):
+    """Where a job stands; see the table in docs/architecture.md."""
+
+    SUBMITTED = "submitted"
+    FINISHED = "finished"
+    STORED = "stored"
+    PUBLISHED = "published"
+    KEPT = "kept"
+    FAILED = "failed"
+    LOST = "lost"
+    REJECTED = "rejected"
+
+
+_S = JobState
+TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
+    {
+        _S.SUBMITTED: frozenset({_S.FINISHED, _S.FAILED, _S.LOST}),
+        _S.FINISHED: frozenset({_S.STORED, _S.LOST, _S.REJECTED}),
+        _S.STORED: frozenset({_S.PUBLISHED, _S.REJECTED}),
+        _S.PUBLISHED: frozenset({_S.KEPT}),
+        _S.KEPT: frozenset(),
+        _S.FAILED: frozenset({_S.FINISHED}),
+        _S.LOST: frozenset({_S.SUBMITTED, _S.FINISHED, _S.FAILED}),
+        _S.REJECTED: frozenset({_S.FINISHED}),
+    }
+)
+# Nothing is left to do for these, once Airtable has been told.
+SETTLED = frozenset({_S.KEPT, _S.FAILED, _S.REJECTED})
+_SUCCEEDED = frozenset({_S.FINISHED, _S.STORED, _S.PUBLISHED, _S.KEPT})
+
+
+class IllegalMove(ValueError):
+    """A state was asked for that cannot follow; always a fault in our own code."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutput:
+    """One output and, once it is in the bucket, what was kept of it.
+
+    `source_url` is temporary (None for inline text); `size` in bytes; `checksum` the CRC32 of the whole object, base64 as S3
+    writes it; `stored_at` None until the object is verified.
+    """
+
+    source_url: str | None
+    role: Role
+    name: str
+    key: str | None = None
+    size: int | None = None
+    checksum: str | None = None
+    content_type: str | None = None
+    permanent_url: str | None = None
+    stored_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a job's history, in words a person can read."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """NCA's unit of work as the ledger knows it.
+
+    `told_at` is when Airtable last learned the present state (None: not yet); `due_at` when the poller looks next (None:
+    never); `attempts` counts the tries since the last progress; `settled_at` starts the ledger's time to live.
+    `version` grows with each write and guards it. `submitted_at` is an estimate where only the callback is known.
+    """
+
+    job_id: str
+    state: JobState
+    origin: Origin
+    received_at: datetime
+    updated_at: datetime
+    record_id: str | None = None
+    operation: str | None = None
+    target_id: str | None = None
+    endpoint: str | None = None
+    outputs: tuple[JobOutput, ...] = ()
+    error: str | None = None
+    timing: Timing = Timing()
+    sender: Sender = Sender()
+    submitted_at: datetime | None = None
+    due_at: datetime | None = None
+    told_at: datetime | None = None
+    settled_at: datetime | None = None
+    attempts: int = 0
+    resubmissions: int = 0
+    history: tuple[Event, ...] = ()
+    version: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether a repeated callback can change nothing: the files are kept and Airtable knows."""
+        return self.told_at is not None and self.state in SETTLED | {_S.PUBLISHED}
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self.settled_at + SETTLED_TTL if self.settled_at else None
+
+
+def job_key(callback: Callback, body: bytes) -> str:
+    """The ledger's key: NCA's id; else the row's; else the bytes' own, so that even a bare report has one place.
+
+    Cloud Run reports an invalid payload with no `job_id` anywhere (measured, build 209).
+    """
+    if callback.job_id:
+        return callback.job_id
+    if callback.record_id:
+        return f"record-{callback.record_id}"
+    return f"body-{hashlib.sha256(body).hexdigest()[:40]}"
+
+
+def move(job: Job, state: JobState, *, at: datetime, why: str, due_at: datetime | None) -> Job:
+    """The job in its next state, Airtable not yet told; raises `IllegalMove` where the table has no such way."""
+    if state not in TRANSITIONS[job.state]:
+        raise IllegalMove(f"{job.job_id}: {job.state} → {state}")
+    settled_at = at if state in SETTLED else None
+    moved = replace(job, state=state, due_at=due_at, told_at=None, settled_at=settled_at, attempts=0)
+    return note(moved, at=at, what=f"{state}: {why}")
+
+
+def note(job: Job, *, at: datetime, what: str) -> Job:
+    """The job with one more line of history; the oldest lines go first, but never the very first one."""
+    history = (*job.history, Event(at=at, what=what))
+    if len(history) > HISTORY_LENGTH:
+        history = (history[0], *history[-HISTORY_LENGTH + 1 :])
+    return replace(job, history=history, updated_at=at)
+
+
+def receive(job: Job | None, callback: Callback, *, key: str, origin: Origin, at: datetime) -> Job:
+    """Fold a callback into what is known: any order and any repetition of the same callbacks ends in the same state."""
+    known = job or note(
+        Job(job_id=key, state=_S.SUBMITTED, origin=origin, received_at=at, updated_at=at, due_at=at + LOOK_AGAIN),
+        at=at,
+        what=f"first heard of by {origin}",
+    )
+    known = replace(
+        known,
+        record_id=known.record_id or callback.record_id,
+        operation=known.operation or callback.operation,
+        target_id=known.target_id or callback.target_id,
+    )
+    heard = replace(
+        known,
+        endpoint=callback.endpoint or known.endpoint,
+        timing=callback.timing,
+        sender=callback.sender,
+        submitted_at=known.submitted_at or at - timedelta(seconds=_clamp(callback.timing.total_s)),
+    )
+    if callback.outcome == "success" and _S.FINISHED in TRANSITIONS[known.state]:
+        outputs = tuple(_planned(output) for output in callback.outputs)
+        count = f"{len(outputs)} output{'' if len(outputs) == 1 else 's'}"
+        finished = replace(heard, outputs=outputs, error=None, origin=origin)
+        return move(finished, _S.FINISHED, at=at, why=f"NCA reports success, {count} ({origin})", due_at=at + LOOK_AGAIN)
+    if callback.outcome == "failure" and _S.FAILED in TRANSITIONS[known.state]:
+        failed = replace(heard, error=callback.error, origin=origin)
+        return move(failed, _S.FAILED, at=at, why=f"NCA reports failure ({origin})", due_at=at + LOOK_AGAIN)
+    if callback.outcome == "failure" and known.state in _SUCCEEDED:
+        return _once(known, at=at, what="a late failure was reported and not believed: the job had succeeded")
+    if callback.outcome == "unknown" and known.state is _S.SUBMITTED:
+        return _once(known, at=at, what="a callback was stored that says neither success nor failure")
+    return known
+
+
+def stored(job: Job, index: int, output: JobOutput, *, at: datetime) -> Job:
+    """The job with one output in the bucket, and in the state `stored` when that was the last one missing."""
+    outputs = (*job.outputs[:index], output, *job.outputs[index + 1 :])
+    return settle_outputs(replace(job, outputs=outputs), at=at)
+
+
+def settle_outputs(job: Job, *, at: datetime) -> Job:
+    """`finished` becomes `stored` once every output is in the bucket, at once for a job that made no file."""
+    if job.state is not _S.FINISHED or any(output.stored_at is None for output in job.outputs):
+        return job
+    total = sum(output.size or 0 for output in job.outputs)
+    why = f"{len(job.outputs)} in the bucket, {total / 1e6:.1f} MB" if job.outputs else "the job made no file"
+    return move(job, _S.STORED, at=at, why=why, due_at=at + LOOK_AGAIN)
+
+
+def told(job: Job, *, at: datetime, what: str) -> Job:
+    """The job after Airtable has learned its state; what succeeded is published and due for a second look."""
+    if job.state is _S.STORED:
+        job = move(job, _S.PUBLISHED, at=at, why=what, due_at=at + VERIFY_AFTER)
+    else:
+        job = note(replace(job, due_at=None), at=at, what=what)
+    return replace(job, told_at=at, attempts=0)
+
+
+def tried(job: Job, *, at: datetime, why: str, due_at: datetime) -> Job:
+    """The job after a try that did not get it further, with the reason, to be looked at again at `due_at`."""
+    return replace(note(job, at=at, what=why), attempts=job.attempts + 1, due_at=due_at)
+
+
+def _planned(output: Output) -> JobOutput:
+    return JobOutput(source_url=output.url, role=output.role, name=output.name)
+
+
+def _once(job: Job, *, at: datetime, what: str) -> Job:
+    return job if any(event.what == what for event in job.history) else note(job, at=at, what=what)
+
+
+def _clamp(seconds: float | None) -> float:
+    return min(max(seconds or 0.0, 0.0), SETTLED_TTL.total_seconds())

@@ -1,0 +1,158 @@
+"""The environment, read once into one frozen object: the only module that reads it.
+
+Each function needs its own few settings, and the webhook's cold start may not pay for the others', so each has a type.
+Names are those of template.yaml; `docs/configuration.md` lists them for people.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MIB = 1024 * 1024
+
+
+class ConfigurationError(Exception):
+    """One clear line: which setting, what is wrong, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveSettings:
+    """What the webhook needs, and nothing more."""
+
+    queue_url: str
+    bucket: str
+    token_secret: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "ReceiveSettings":
+        return cls(
+            queue_url=_required(environ, "QUEUE_URL"),
+            bucket=_required(environ, "BUCKET"),
+            token_secret=_required(environ, "TOKEN_SECRET_ARN"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where outputs are kept. `endpoint` empty: the stack's own S3 bucket; set: any S3-compatible store, with its own keys.
+
+    `public_url` is a template with `{key}`, or a base address; `acl` is empty where the store has none (AWS).
+    """
+
+    bucket: str
+    public_url: str
+    endpoint: str
+    region: str
+    acl: str
+    addressing: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "StorageSettings":
+        endpoint = environ.get("STORAGE_ENDPOINT", "")
+        return cls(
+            bucket=environ.get("STORAGE_BUCKET") or _required(environ, "BUCKET"),
+            public_url=_required(environ, "PUBLIC_URL_TEMPLATE"),
+            endpoint=endpoint,
+            region=environ.get("STORAGE_REGION", ""),
+            acl=environ.get("STORAGE_ACL", ""),
+            addressing=_choice(environ, "STORAGE_ADDRESSING", ("auto", "path", "virtual"), "auto"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What the source guard lets through (rule 6): host names, sizes in bytes, times in seconds.
+
+    `hosts` are trusted and may still only be reached at public addresses; `local_hosts` are "host:port" pairs allowed over
+    http and at any address, for a store inside the same network (and the local stack).
+    """
+
+    hosts: frozenset[str]
+    local_hosts: frozenset[str]
+    max_bytes: int
+    connect_s: float = 5.0
+    read_s: float = 30.0
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "SourceSettings":
+        return cls(
+            hosts=_words(environ, "SOURCE_HOSTS"),
+            local_hosts=_words(environ, "SOURCE_LOCAL_HOSTS"),
+            max_bytes=_number(environ, "MAX_OBJECT_MIB", int, 51_200) * MIB,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AirtableSettings:
+    """The desk: which base, and where the mapping is if it is not the one in the package."""
+
+    base_id: str
+    endpoint: str
+    mapping_parameter: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "AirtableSettings":
+        return cls(
+            base_id=_required(environ, "AIRTABLE_BASE_ID"),
+            endpoint=environ.get("AIRTABLE_ENDPOINT") or "https://api.airtable.com",
+            mapping_parameter=environ.get("MAPPING_PARAMETER", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What persist and the poller need."""
+
+    queue_url: str
+    dead_letter_url: str
+    table: str
+    bucket: str
+    secret: str
+    nca_url: str
+    topic_arn: str
+    storage: StorageSettings
+    source: SourceSettings
+    airtable: AirtableSettings
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "Settings":
+        return cls(
+            queue_url=_required(environ, "QUEUE_URL"),
+            dead_letter_url=_required(environ, "DEAD_LETTER_QUEUE_URL"),
+            table=_required(environ, "TABLE"),
+            bucket=_required(environ, "BUCKET"),
+            secret=_required(environ, "SECRET_ARN"),
+            nca_url=environ.get("NCA_URL", "").rstrip("/"),
+            topic_arn=environ.get("TOPIC_ARN", ""),
+            storage=StorageSettings.read(environ),
+            source=SourceSettings.read(environ),
+            airtable=AirtableSettings.read(environ),
+        )
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "").strip()
+    if not value:
+        raise ConfigurationError(f"{name} is not set; template.yaml sets it for a deployed function, env.json for a local one")
+    return value
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    value = environ.get(name) or default
+    if value not in choices:
+        raise ConfigurationError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+    return value
+
+
+def _number(environ: Mapping[str, str], name: str, kind: Callable[[str], T], default: T) -> T:
+    text = environ.get(name, "").strip()
+    try:
+        return kind(text) if text else default
+    except ValueError:
+        raise ConfigurationError(f"{name} is {text!r}; it must be a number") from None
+
+
+def _words(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    return frozenset(word.strip().lower() for word in environ.get(name, "").split(",") if word.strip())
