@@ -1,0 +1,1 @@
+"""Everything that stands in for the cloud on one machine: never imported by layers/ or functions/."""
