@@ -21,7 +21,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack_app
 from ministack.core import lambda_runtime
-from ministack.services import cloudfront, lambda_svc, s3, secretsmanager
+from ministack.services import apigateway, cloudfront, lambda_svc, s3, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 Scope = MutableMapping[str, Any]
@@ -138,16 +138,21 @@ def mend_runtime(folder: Path) -> None:
 
 
 def doors(gateway: Callable[[Scope, Receive, Send], Awaitable[None]], media_port: int, api_port: int) -> Any:
-    """The CDN and the API at addresses of their own, `http://127.0.0.1:{port}/…`.
+    """Stand where AWS ends TLS, and give the CDN and the API addresses of their own: `http://127.0.0.1:{port}/…`.
 
-    Their names here end in `.localhost`, which Python, unlike browsers and curl, does not resolve. What arrives at these
-    ports is the same request with the right Host header: the distribution's, or the API's (this stack has one of each).
+    Loopback counts as TLS, so that "over TLS only" policies are judged as in the cloud; a caller who says `X-Forwarded-Proto:
+    http` is judged as one without. The CDN's and the API's names here end in `.localhost`, which Python, unlike browsers and
+    curl, does not resolve: what arrives at their ports gets the right Host header (this stack has one of each).
     """
 
     async def at_the_door(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (host := _host_behind(scope["server"][1], media_port, api_port)):
-            headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
-            scope = {**scope, "headers": [*headers, (b"host", host.encode())]}
+        if scope["type"] == "http":
+            headers = [*scope["headers"]]
+            if host := _host_behind(scope["server"][1], media_port, api_port):
+                headers = [(name, value) for name, value in headers if name != b"host"] + [(b"host", host.encode())]
+            if not any(name == b"x-forwarded-proto" for name, _ in headers):
+                headers.append((b"x-forwarded-proto", b"https"))
+            scope = {**scope, "headers": headers}
         await gateway(scope, receive, send)
 
     return at_the_door
@@ -155,17 +160,17 @@ def doors(gateway: Callable[[Scope, Receive, Send], Awaitable[None]], media_port
 
 def _host_behind(port: int, media_port: int, api_port: int) -> str | None:
     if port == media_port:
-        for distribution in cloudfront._distributions.values():
+        for distribution in _stored(cloudfront._distributions).values():
             return str(distribution["DomainName"])
     if port == api_port:
-        for api_id in _values(ministack_app._get_module("apigateway")._apis):
-            return f"{api_id}.execute-api.localhost"
+        for key in _stored(apigateway._apis):
+            return f"{key[-1]}.execute-api.localhost"
     return None
 
 
-def _values(scoped: Any) -> list[str]:
-    # ministack keys its stores by account, region and name; outside a request only the raw store shows them all.
-    return [key[-1] if isinstance(key, tuple) else key for key in getattr(scoped, "_data", scoped)]
+def _stored(scoped: Any) -> dict[Any, Any]:
+    # ministack keys its stores by account, region and name; the raw store shows them outside a request, too.
+    return dict(scoped._data)
 
 
 async def run(ports: list[int], bind: str, application: Any) -> None:
