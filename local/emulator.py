@@ -11,6 +11,7 @@ import re
 import signal
 import string
 import sys
+import time
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -21,7 +22,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack_app
 from ministack.core import lambda_runtime
-from ministack.services import apigateway, cloudfront, lambda_svc, s3, secretsmanager
+from ministack.services import apigateway, cloudfront, lambda_svc, s3, secretsmanager, sqs
 from ministack.services.cloudformation import provisioners
 
 Scope = MutableMapping[str, Any]
@@ -29,6 +30,8 @@ Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
 Answer = tuple[int, dict[str, str], bytes]
 
+# As in template.yaml; ministack looks about once a second anyway.
+BATCHING_WINDOW_S = 1.0
 MIN_PART_BYTES = 5 * 1024 * 1024
 # What Lambda's own Python carries beside the standard library (AWS, "Building Lambda functions with Python").
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
@@ -119,6 +122,25 @@ def mend_numbers() -> None:
     lambda_svc._sqs_esm_concurrency = numeric
 
 
+def mend_batching() -> None:
+    """Lambda: an event source waits its batching window for more messages; ministack hands over each as it comes."""
+    receive = sqs._receive_messages_for_esm
+    since: dict[str, float] = {}
+
+    def receive_after_the_window(queue_url: str, max_number: int) -> list[dict[str, Any]]:
+        now = time.time()
+        ready = sum(1 for message in sqs._get_q(queue_url)["messages"] if message["visible_at"] <= now)
+        if ready == 0:
+            since.pop(queue_url, None)
+        elif ready < max_number and now - since.setdefault(queue_url, now) < BATCHING_WINDOW_S:
+            return []
+        else:
+            since.pop(queue_url, None)
+        return list(receive(queue_url, max_number))
+
+    sqs._receive_messages_for_esm = receive_after_the_window
+
+
 def mend_runtime(folder: Path) -> None:
     """Lambda: a function finds the standard library, boto3 and its layers, and nothing of ministack's own environment.
 
@@ -190,6 +212,7 @@ def main() -> None:
     mend_full_object_checksums()
     mend_secrets()
     mend_numbers()
+    mend_batching()
     mend_runtime(Path(os.environ["RUNTIME_FOLDER"]))
     try:
         asyncio.run(run([gateway, media, api], os.environ["BIND_HOST"], doors(ministack_app.app, media, api)))

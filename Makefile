@@ -1,0 +1,48 @@
+# What one can do here. `make` alone lists it; every target sets up what it needs.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench-webhook bench-recovery bench-copy bench-media stack clean
+SHELL := bash
+BIN := .venv/bin
+
+help: ## List what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Get uv, Python and the locked environments ready (quick when nothing changed)
+	@scripts/setup
+
+demo: setup ## Play the whole story on this machine: no account, no container
+	@$(BIN)/python -m local.demo
+
+test: setup ## Run every test: unit, integration, and end to end on the local stack
+	@$(BIN)/python -m pytest
+
+lint: setup ## Check style, types, layers and the template
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint --region us-east-1
+
+format: setup ## Put the code into the house's form
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/ruff format
+
+bench-webhook: setup ## The webhook's cold start and warm answer beside a bare handler's
+	@$(BIN)/python -m benchmarks.webhook
+
+bench-recovery: setup ## How soon lost jobs are found again, and at what cost in calls
+	@$(BIN)/python -m benchmarks.recovery
+
+bench-copy: setup ## How fast files are copied, and in how much memory
+	@$(BIN)/python -m benchmarks.copy
+
+bench-media: setup ## What it costs to look into a file before keeping it
+	@$(BIN)/python -m benchmarks.media
+
+stack: setup ## Start the local stack and keep it until Ctrl-C
+	@$(BIN)/python -m local.stack
+
+clean: ## Remove everything that was built or fetched
+	rm -rf .venv .venv-stack .tools .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
