@@ -5,11 +5,10 @@ import hashlib
 import os
 import platform
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-import tomllib
 
 from local import process
 from local.ports import Report
@@ -55,14 +54,11 @@ def build(*, log: Path, report: Report) -> None:
 
 def deploy(parameters: Mapping[str, str], *, environ: Mapping[str, str], log: Path) -> None:
     """Deploy what was built to the emulator that `environ` points at; raises `CommandFailed`."""
-    command = [_sam(), "deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
+    # Named, because sam looks for its configuration beside the template, and that is the built one.
+    where = ["--config-file", str(ROOT / "samconfig.toml"), "--template-file", str(BUILD / "template.yaml")]
+    command = [_sam(), "deploy", "--config-env", "local", *where, "--no-progressbar", "--parameter-overrides"]
     wanted = {**configured(), **machine(), **parameters}
-    process.run(
-        [*command, "--template-file", str(BUILD / "template.yaml"), "--no-progressbar", "--parameter-overrides", *_pairs(wanted)],
-        environ=sam_environ(environ),
-        log=log,
-        cwd=ROOT,
-    )
+    process.run([*command, *_pairs(wanted)], environ=sam_environ(environ), log=log, cwd=ROOT)
 
 
 def sam_environ(more: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ mend names what AWS does. None of this reaches the functions: they are deployed 
 
 import asyncio
 import base64
+import ctypes
 import os
 import re
 import signal
@@ -28,8 +29,9 @@ from ministack.services.cloudformation import provisioners
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
-Answer = tuple[int, dict[str, str], bytes]
+Answer = Any  # status, headers, body, as ministack's handlers give them
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # As in template.yaml; ministack looks about once a second anyway.
 BATCHING_WINDOW_S = 1.0
 MIN_PART_BYTES = 5 * 1024 * 1024
@@ -204,10 +206,17 @@ async def run(ports: list[int], bind: str, application: Any) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    await serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    await serve(application, config, shutdown_trigger=stop.wait)
+
+
+def die_with_parent() -> None:
+    """Should whoever started us be killed outright, Linux tells us (the very thread that did it must live on)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def main() -> None:
+    die_with_parent()
     gateway, media, api = (int(os.environ[name]) for name in ("GATEWAY_PORT", "MEDIA_PORT", "API_PORT"))
     mend_full_object_checksums()
     mend_secrets()

@@ -1,20 +1,12 @@
-"""Child processes that never outlive us: each leads a group of its own, and the whole group ends with the `with` block.
+"""Child processes that never outlive us: each leads a group of its own, and the whole group ends with the `with` block."""
 
-Should this process be killed outright, Linux tells the child (PR_SET_PDEATHSIG; the thread that started it must live on).
-"""
-
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# linux/prctl.h
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 # So long a child may take to clean up before its group is killed.
 PATIENCE_S = 5.0
 
@@ -37,7 +29,6 @@ def running(
             env=dict(environ),
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
         )
     try:
         yield child
@@ -65,8 +56,3 @@ def end(child: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
-
-
-def _die_with_parent() -> None:
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -107,15 +107,15 @@ class Stack:
 
     def logs(self, name: FunctionName) -> list[str]:
         """What the function has logged since it was deployed, oldest first."""
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{self.function(name)}")
+        group = f"/aws/lambda/{self.function(name)}"
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
         events = [event for page in pages for event in page["events"]]
         return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]
 
     def kill(self, name: FunctionName) -> int:
-        """SIGKILL every running environment of a function, in the middle of whatever it does; returns how many there were."""
-        sign = f"ministack-lambda-{self.function(name)}-"
-        tmp = str(self.folder)
-        doomed = [one for one in psutil.process_iter(["cmdline"]) if any(tmp in a and sign in a for a in one.info["cmdline"] or ())]
+        """SIGKILL every environment of a function, in the middle of whatever it does; returns how many there were."""
+        place = str(self.folder / "tmp" / f"ministack-lambda-{self.function(name)}-")
+        doomed = [one for one in psutil.process_iter(["cmdline"]) if any(place in word for word in one.info["cmdline"] or ())]
         for one in doomed:
             one.kill()
         return len(doomed)
