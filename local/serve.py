@@ -22,6 +22,7 @@ from local.process import CommandFailed
 from local.stack import GATEWAY_PORT, ROOT_KEYS, Stack, StackFailed, stack
 
 ENV_TEMPLATE = build.ROOT / "env.json"
+TOKEN_MARK = "put-the-token-here"
 
 
 def main() -> int:
@@ -40,6 +41,7 @@ def main() -> int:
             )
             # The keys of the stand-ins, which take any.
             aws.put_secret(airtable_token="patLocal.local", nca_api_key="local", storage_access_key="", storage_secret_key="")
+            write_for_sam_local_invoke(aws)
             steps.stop()
             _introduce(console, aws, parameters)
             stopped.wait()
@@ -68,6 +70,34 @@ def env_json(aws: Stack) -> dict[str, dict[str, str]]:
     return seen
 
 
+def events(aws: Stack) -> dict[str, str]:
+    """The repository's events by file name, with this stack's token where they leave it open."""
+    token = aws.webhook_base_url().rpartition("/")[2]
+    return {path.name: path.read_text().replace(TOKEN_MARK, token) for path in (build.ROOT / "events").glob("*.json")}
+
+
+def write_for_sam_local_invoke(aws: Stack) -> None:
+    """What docs/sam-local-invoke.md uses, in the stack's folder: `env.json`, `events/`, a `samconfig.toml` that knows them."""
+    environment = aws.folder / "env.json"
+    environment.write_text(json.dumps(env_json(aws), indent=2))
+    (aws.folder / "events").mkdir(exist_ok=True)
+    for name, text in events(aws).items():
+        (aws.folder / "events" / name).write_text(text)
+    # The parameter must be set for its variable to be declared at all; env.json then says where AWS answers.
+    overrides = [
+        f"{name}={value}" for name, value in {**build.configured(), **build.machine(), "AwsEndpoint": aws.endpoint}.items()
+    ]
+    settings = {
+        "template_file": str(build.BUILD / "template.yaml"),
+        "env_vars": str(environment),
+        "parameter_overrides": overrides,
+        "skip_pull_image": True,
+    }
+    # JSON's strings, lists and booleans are TOML's.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    (aws.folder / "samconfig.toml").write_text("\n".join(["version = 0.1", "[default.local_invoke.parameters]", *lines, ""]))
+
+
 def _stand_ins(everything: ExitStack) -> Mapping[str, str]:
     parameters = {}
     for name, parameter in (("airtable", "AirtableEndpoint"), ("nca", "NcaUrl")):
@@ -80,7 +110,6 @@ def _stand_ins(everything: ExitStack) -> Mapping[str, str]:
 
 
 def _introduce(console: Console, aws: Stack, parameters: Mapping[str, str]) -> None:
-    (aws.folder / "env.json").write_text(json.dumps(env_json(aws), indent=2))
     table = Table(title="Reelkeeper, on this machine", show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

@@ -118,6 +118,11 @@ def test_the_access_log_never_shows_the_path_for_the_token_is_in_it() -> None:
     assert not [name for name in shown if "path" in name.lower() or name == "extendedRequestId"]
 
 
+@pytest.mark.parametrize("function", READERS)
+def test_the_root_logger_is_never_turned_up_for_botocore_would_log_secrets(function: str) -> None:
+    assert set(resource(function)["LoggingConfig"]) == {"LogGroup"}
+
+
 def test_no_output_and_no_parameter_holds_a_secret() -> None:
     text = json.dumps([template()["Outputs"], template()["Parameters"]])
     assert "resolve:secretsmanager" not in json.dumps(template())
