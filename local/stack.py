@@ -113,17 +113,15 @@ class Stack:
         return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]
 
     def kill(self, name: FunctionName) -> int:
-        """SIGKILL every environment of a function, in the middle of whatever it does; returns how many there were."""
+        """SIGKILL every environment of a function, in the middle of whatever it does; returns how many there were.
+
+        Its next event meets a cold start.
+        """
         place = str(self.folder / "tmp" / f"ministack-lambda-{self.function(name)}-")
         doomed = [one for one in psutil.process_iter(["cmdline"]) if any(place in word for word in one.info["cmdline"] or ())]
         for one in doomed:
             one.kill()
         return len(doomed)
-
-    def retire(self, name: FunctionName) -> None:
-        """Let the function's next event meet a cold start, with changed settings or secrets."""
-        changed = {"Description": f"retired at {time.time()}"}
-        self.client("lambda").update_function_configuration(FunctionName=self.function(name), **changed)
 
 
 @contextmanager
