@@ -66,7 +66,7 @@ def test_the_ledgers_keys_and_indexes_are_the_codes() -> None:
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
-@pytest.mark.parametrize("name", ["Ledger", "Bucket", "Distribution"])
+@pytest.mark.parametrize("name", ["Ledger", "Bucket", "BucketPolicy", "Distribution", "OriginAccess", "ForBrowsers"])
 def test_what_was_kept_outlives_the_stack(name: str) -> None:
     declared = template()["Resources"][name]
     assert (declared["DeletionPolicy"], declared["UpdateReplacePolicy"]) == ("Retain", "Retain")
