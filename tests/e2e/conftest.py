@@ -21,7 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
+    # Sweeps happen when a test asks for one.
+    parameters = {"PollRate": "rate(1 hour)"}
     # Free ports, so that a stack someone has open is left alone.
-    with start(port=0, report=print) as aws:
+    with start(port=0, report=print, parameters=parameters) as aws:
         aws.put_secret(airtable_token="patTest.test", nca_api_key="test")
         yield aws

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from local.stack import FunctionName, Stack
+from local.rights import without
+from local.stack import Stack
 
 KEY = "outputs/a-job/0-film.mp4"
 
@@ -106,19 +106,3 @@ def test_a_function_fails_without_its_permission_and_works_again_with_it(stack: 
     with without(stack, "webhook", "queue", "inbox"):
         assert stack.post_callback({"job_id": "enforced", "code": 500, "message": "a test"}).status_code == 503
     assert stack.post_callback({"job_id": "enforced", "code": 500, "message": "a test"}).status_code == 202
-
-
-@contextmanager
-def without(stack: Stack, function: FunctionName, *policies: str) -> Iterator[None]:
-    """Take policies from a function's role for as long as the block lasts."""
-    iam = stack.client("iam")
-    configuration = stack.client("lambda").get_function_configuration(FunctionName=stack.function(function))
-    role = configuration["Role"].rpartition("/")[2]
-    taken = {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in policies}
-    for name in policies:
-        iam.delete_role_policy(RoleName=role, PolicyName=name)
-    try:
-        yield
-    finally:
-        for name, document in taken.items():
-            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
