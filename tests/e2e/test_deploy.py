@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError
 
 from local.rights import without
@@ -106,3 +107,15 @@ def test_a_function_fails_without_its_permission_and_works_again_with_it(stack: 
     with without(stack, "webhook", "queue", "inbox"):
         assert stack.post_callback({"job_id": "enforced", "code": 500, "message": "a test"}).status_code == 503
     assert stack.post_callback({"job_id": "enforced", "code": 500, "message": "a test"}).status_code == 202
+
+
+def test_the_queues_refuse_a_request_without_tls(stack: Stack) -> None:
+    # The bucket says the same in its policy; ministack does not hold its root to that one.
+    client = stack.client("sqs")
+    client.meta.events.register("before-send", _in_the_open)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.send_message(QueueUrl=stack.dead_letter_url, MessageBody="in the open")
+
+
+def _in_the_open(request: AWSPreparedRequest, **_: object) -> None:
+    request.headers["X-Forwarded-Proto"] = "http"
