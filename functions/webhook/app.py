@@ -1,0 +1,78 @@
+"""The webhook: unwrap an HTTP API event, receive it, wrap the answer."""
+
+import base64
+import json
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from reelkeeper.adapters import clients
+from reelkeeper.adapters.inbox import Inbox
+from reelkeeper.adapters.queue import Queue
+from reelkeeper.adapters.secrets import read_secret
+from reelkeeper.services.receive import Answer, Request, receive
+from reelkeeper.services.tokens import Tokens
+from reelkeeper.settings import ReceiveSettings
+from reelkeeper.telemetry import logger, metrics
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    request = _request(event)
+    tokens, queue, inbox = _collaborators()
+    answer = receive(request, tokens=tokens, queue=queue, inbox=inbox, at=_now())
+    _tell(request, answer)
+    return {
+        "statusCode": answer.status,
+        "headers": {"content-type": "application/json", "cache-control": "no-store"},
+        "body": json.dumps({"message": answer.text, "id": answer.message_id}),
+    }
+
+
+def _request(event: dict[str, Any]) -> Request:
+    body = event.get("body") or ""
+    headers = event.get("headers") or {}
+    return Request(
+        method=event["requestContext"]["http"]["method"],
+        token=(event.get("pathParameters") or {}).get("token", ""),
+        # API Gateway's own parsing joins repeated keys with commas; the raw string says what was sent.
+        query=dict(reversed(parse_qsl(event.get("rawQueryString", ""), keep_blank_values=True))),
+        body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+        content_type=headers.get("content-type"),
+        trace=headers.get("x-amzn-trace-id"),
+    )
+
+
+def _tell(request: Request, answer: Answer) -> None:
+    """One line and one count for each request; never the token, never the body."""
+    metrics.add_metric("webhook_received_total" if answer.status == 202 else f"webhook_{answer.way}_total", "Count", 1)
+    log = logger.info if answer.status < 500 and answer.way != "inboxed" else logger.error
+    log(
+        "callback received",
+        extra={
+            "way": answer.way,
+            "status": answer.status,
+            "message_id": answer.message_id,
+            "record_id": request.query.get("job_id"),
+            "operation": request.query.get("operation"),
+            "bytes": len(request.body),
+            "reason": answer.reason,
+        },
+    )
+    metrics.flush_metrics()
+
+
+@cache
+def _collaborators() -> tuple[Tokens, Queue, Inbox]:
+    settings = ReceiveSettings.read(os.environ)
+    secrets = clients.secrets_manager(clients.IMPATIENT)
+    return (
+        Tokens(lambda: read_secret(secrets, settings.token_secret), clock=_now),
+        Queue(clients.sqs(clients.IMPATIENT), settings.queue_url),
+        Inbox(lambda: clients.s3(clients.IMPATIENT), settings.bucket),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,103 @@
+"""Airtable: the only module that talks to it, through pyairtable with the one retry strategy that is safe.
+
+pyairtable's own default gives up a 429 after 3 seconds where Airtable refuses for 30, and repeats a POST whose answer was
+lost (measured with 3.5.1, 2026-11-23); so nothing is repeated here but connecting, and the message goes back to the queue.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import requests
+from pyairtable import Api
+from pyairtable.formulas import OR, Formula
+from pyairtable.utils import chunked
+from urllib3.util import Retry
+
+from reelkeeper.domain.errors import Gone, Refused, RetryLater
+
+# https://airtable.com/developers/web/api/rate-limits: "wait 30 seconds before subsequent requests will succeed".
+RATE_LIMIT_WAIT = timedelta(seconds=30)
+RECORDS_PER_WRITE = 10
+RECORDS_PER_READ = 100
+_RETRY = Retry(total=3, connect=3, read=0, other=0, status=0, redirect=0, backoff_factor=0.2, raise_on_status=False)
+_TIMEOUT_S = (4, 25)
+_REMEDIES = {
+    401: "; put a valid airtable_token into the secret",
+    403: "; give the token data.records:read and :write on this base, and check the names in the mapping",
+    429: "; the workspace's monthly API calls are used up: upgrade the plan or wait for next month",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: its id and the fields that are not empty, under their names."""
+
+    record_id: str
+    fields: Mapping[str, Any]
+
+
+class UnknownField(Refused):
+    """The table has no field of a name that was written."""
+
+
+class Airtable:
+    """One base."""
+
+    def __init__(self, *, token: str, base_id: str, endpoint: str) -> None:
+        self._api = Api(token, endpoint_url=endpoint, timeout=_TIMEOUT_S, retry_strategy=_RETRY)
+        self._base_id = base_id
+
+    def rows(self, table: str, record_ids: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
+        """The rows with these ids, as far as they exist, a hundred in each request."""
+        found: dict[str, Row] = {}
+        for some in chunked(tuple(dict.fromkeys(record_ids)), RECORDS_PER_READ):
+            formula = OR(*(Formula(f"RECORD_ID()='{record_id}'") for record_id in some if record_id.isalnum()))
+            with _translated(table):
+                answer = self._api.table(self._base_id, table).all(formula=str(formula), fields=list(fields))
+            found.update((record["id"], Row(record["id"], record["fields"])) for record in answer)
+        return found
+
+    def write(self, table: str, rows: Sequence[Row]) -> None:
+        """PATCH these rows, ten in each request; raises UnknownField or Refused when Airtable says no."""
+        for some in chunked(rows, RECORDS_PER_WRITE):
+            with _translated(table):
+                self._api.table(self._base_id, table).batch_update(
+                    [{"id": row.record_id, "fields": dict(row.fields)} for row in some]
+                )
+
+
+@contextmanager
+def _translated(table: str) -> Iterator[None]:
+    try:
+        yield
+    except requests.HTTPError as error:
+        raise _verdict(error, table) from error
+    except requests.RequestException as error:
+        raise RetryLater(f"Airtable did not answer: {type(error).__name__}") from error
+
+
+def _verdict(error: requests.HTTPError, table: str) -> Exception:
+    status = error.response.status_code
+    kind, message = _said(error.response)
+    where = f"Airtable, table {table!r}: {status} {kind}: {message}"
+    if status == 429 and "BILLING" not in kind:
+        return RetryLater(where, delay=RATE_LIMIT_WAIT)
+    if status >= 500:
+        return RetryLater(where)
+    if status == 404 or kind == "ROW_DOES_NOT_EXIST":
+        return Gone(where)
+    if kind == "UNKNOWN_FIELD_NAME":
+        return UnknownField(f"{where}; add the field to the base or empty its name in the mapping")
+    return Refused(f"{where}{_REMEDIES.get(status, '')}")
+
+
+def _said(response: requests.Response) -> tuple[str, str]:
+    """The kind and the message of Airtable's error, which comes in two shapes (and as HTML from what stands before it)."""
+    try:
+        error = response.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        return "", response.text[:200]
+    return (str(error.get("type", "")), str(error.get("message", ""))) if isinstance(error, dict) else (str(error), "")

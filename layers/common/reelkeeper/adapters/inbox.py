@@ -1,0 +1,52 @@
+"""The bucket's inbox: messages too large for the queue, and messages the queue could not take."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reelkeeper.domain.errors import Gone, RetryLater
+from reelkeeper.domain.message import Message, NotAMessage, Pointer, decode, encode, inbox_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from types_boto3_s3 import S3Client
+
+
+class Inbox:
+    """The `inbox/` prefix of one bucket; the client is made on first use, since most callbacks never need it."""
+
+    def __init__(self, client: "Callable[[], S3Client]", bucket: str) -> None:
+        self._make_client = client
+        self._made: S3Client | None = None
+        self._bucket = bucket
+
+    def put(self, message: Message) -> str:
+        """Store a message and return its key; the same message always gets the same key."""
+        key = inbox_key(message)
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=encode(message).encode(), ContentType="application/json")
+        except (BotoCoreError, ClientError) as error:
+            raise RetryLater(f"the inbox did not take the message: {error}") from error
+        return key
+
+    def get(self, key: str) -> Message:
+        """Read a message back; raises Gone where there is none, NotAMessage where it is not one."""
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                raise Gone(f"nothing lies in the inbox under {key}") from error
+            raise RetryLater(f"the inbox cannot be read: {error}") from error
+        except BotoCoreError as error:
+            raise RetryLater(f"the inbox cannot be read: {error}") from error
+        message = decode(body.decode("utf-8", "replace"))
+        if isinstance(message, Pointer):
+            raise NotAMessage(f"{key} points on to {message.key}")
+        return message
+
+    @property
+    def _client(self) -> "S3Client":
+        if self._made is None:
+            self._made = self._make_client()
+        return self._made

@@ -1,0 +1,208 @@
+"""The ledger: every job ever heard of, in one DynamoDB table; the only module that talks to it.
+
+A write says which version it has read and is refused when another came first: the caller reads again and decides again.
+The lease, the message and the checkpoints are attributes of their own, so that a heartbeat never disturbs a decision.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reelkeeper.adapters import ledger_items as items
+from reelkeeper.domain.errors import RetryLater
+from reelkeeper.domain.job import Job
+from reelkeeper.domain.message import Message, Pointer, decode, encode, point
+from reelkeeper.domain.moment import show_moment
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+# DynamoDB holds 400 KB an item; a larger message stays in the inbox, with a pointer here.
+MESSAGE_LIMIT_BYTES = 150_000
+_CHANGES_TRIED = 8
+
+
+class Outrun(Exception):
+    """Another worker wrote this job first."""
+
+
+class Ledger:
+    """The table by its name."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, job_id: str) -> Job | None:
+        """The job, read consistently, or None where it was never heard of."""
+        item = self._item(job_id)
+        return items.from_item(item) if "state" in item else None
+
+    def change(self, job_id: str, decide: Callable[[Job | None], Job]) -> Job:
+        """Read, decide, write; again from the start when another worker was faster. `decide` may run several times."""
+        for _ in range(_CHANGES_TRIED):
+            known = self.get(job_id)
+            decided = decide(known)
+            if decided == known:
+                return decided
+            try:
+                return self.save(decided)
+            except Outrun:
+                continue
+        raise RetryLater(f"job {job_id} is being written by many at once")
+
+    def save(self, job: Job) -> Job:
+        """Write what was decided on `job.version`; raises Outrun where the ledger has a newer one."""
+        saved = replace(job, version=job.version + 1)
+        values = items.to_item(saved)
+        del values[items.KEY]
+        gone = [name for name in _OPTIONAL if name not in values]
+        names = {f"#{index}": name for index, name in enumerate((*values, *gone))}
+        by_name = {name: alias for alias, name in names.items()}
+        update = "SET " + ", ".join(f"{by_name[name]} = :v{index}" for index, name in enumerate(values))
+        if gone:
+            update += " REMOVE " + ", ".join(by_name[name] for name in gone)
+        expected = {":before": {"N": str(job.version)}} if job.version else {}
+        condition = f"{by_name['version']} = :before" if job.version else f"attribute_not_exists({by_name['version']})"
+        with _translated(conflict=Outrun(job.job_id)):
+            self._client.update_item(
+                TableName=self._table,
+                Key={items.KEY: {"S": job.job_id}},
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={
+                    **{f":v{index}": value for index, value in enumerate(values.values())},
+                    **expected,
+                },
+            )
+        return saved
+
+    def lease(self, job_id: str, *, owner: str, now: datetime, until: datetime) -> bool:
+        """Take or extend the right to work on a job; False while somebody else's lasts."""
+        try:
+            self._update(
+                job_id,
+                "SET lease_owner = :owner, lease_until = :until",
+                "attribute_not_exists(lease_owner) OR lease_owner = :owner OR lease_until < :now",
+                {":owner": {"S": owner}, ":until": {"S": show_moment(until)}, ":now": {"S": show_moment(now)}},
+            )
+        except Outrun:
+            return False
+        return True
+
+    def release(self, job_id: str, *, owner: str) -> None:
+        """Give a lease back; nothing happens where it is somebody else's by now."""
+        try:
+            self._update(job_id, "REMOVE lease_owner, lease_until", "lease_owner = :owner", {":owner": {"S": owner}})
+        except Outrun:
+            return
+
+    def keep_message(self, job_id: str, message: Message, *, inbox_key: Callable[[Message], str]) -> None:
+        """Keep the last callback verbatim, so that the poller or an operator can send it in again."""
+        packed = zlib.compress(encode(message).encode())
+        if len(packed) > MESSAGE_LIMIT_BYTES:
+            packed = zlib.compress(point(inbox_key(message)).encode())
+        self._update(job_id, "SET message = :packed", "attribute_exists(job_id)", {":packed": {"B": packed}})
+
+    def message(self, job_id: str) -> Message | Pointer | None:
+        """The last callback that was kept, or None."""
+        packed = self._item(job_id).get(items.MESSAGE)
+        return decode(zlib.decompress(packed["B"]).decode()) if packed else None
+
+    def checkpoint(self, job_id: str, index: int) -> Mapping[str, Any] | None:
+        """How far the copy of one output came, as it was saved."""
+        saved = self._item(job_id).get(f"checkpoint_{index}")
+        value: Mapping[str, Any] | None = json.loads(saved["S"]) if saved else None
+        return value
+
+    def save_checkpoint(self, job_id: str, index: int, checkpoint: Mapping[str, Any] | None) -> None:
+        """Save or (None) forget how far a copy came."""
+        name = f"checkpoint_{index}"
+        if checkpoint is None:
+            self._update(job_id, f"REMOVE {name}", "attribute_exists(job_id)", {})
+        else:
+            text = {":text": {"S": json.dumps(checkpoint, separators=(",", ":"))}}
+            self._update(job_id, f"SET {name} = :text", "attribute_exists(job_id)", text)
+
+    def due(self, *, now: datetime, limit: int) -> Iterator[Job]:
+        """Jobs whose time has come, the oldest first within each shard, one page of each shard in turn."""
+        pages = [self._due_in(f"{number:02d}", now=now) for number in range(items.DUE_SHARDS)]
+        found = 0
+        while pages and found < limit:
+            for page in tuple(pages):
+                job_id = next(page, None)
+                if job_id is None:
+                    pages.remove(page)
+                    continue
+                # The index is eventually consistent: what it names is read again before anything is decided.
+                job = self.get(job_id)
+                if job is not None and job.due_at is not None and job.due_at <= now:
+                    found += 1
+                    yield job
+                if found >= limit:
+                    return
+
+    def of_record(self, record_id: str) -> tuple[Job, ...]:
+        """All jobs of one Airtable row, the latest first."""
+        with _translated():
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName=items.RECORD_INDEX,
+                KeyConditionExpression="record_id = :record",
+                ExpressionAttributeValues={":record": {"S": record_id}},
+                ScanIndexForward=False,
+                Limit=50,
+            )
+        return tuple(job for item in answer["Items"] if (job := self.get(item[items.KEY]["S"])) is not None)
+
+    def _due_in(self, one: str, *, now: datetime) -> Iterator[str]:
+        paginator = self._client.get_paginator("query")
+        with _translated():
+            for page in paginator.paginate(
+                TableName=self._table,
+                IndexName=items.DUE_INDEX,
+                KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+                ExpressionAttributeValues={":shard": {"S": one}, ":now": {"S": show_moment(now)}},
+            ):
+                yield from (item[items.KEY]["S"] for item in page["Items"])
+
+    def _item(self, job_id: str) -> Mapping[str, Any]:
+        with _translated():
+            answer = self._client.get_item(TableName=self._table, Key={items.KEY: {"S": job_id}}, ConsistentRead=True)
+        return answer.get("Item", {})
+
+    def _update(self, job_id: str, update: str, condition: str, values: dict[str, Any]) -> None:
+        arguments: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        with _translated(conflict=Outrun(job_id)):
+            self._client.update_item(
+                TableName=self._table,
+                Key={items.KEY: {"S": job_id}},
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                **arguments,
+            )
+
+
+_OPTIONAL = (
+    *("record_id", "operation", "target_id", "endpoint", "error", "submitted_at", "told_at", "settled_at"),
+    *(items.DUE_AT, items.DUE_SHARD, items.EXPIRES_AT),
+)
+
+
+@contextmanager
+def _translated(conflict: Outrun | None = None) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if conflict is not None and error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+            raise conflict from error
+        raise RetryLater(f"the ledger did not answer: {error}") from error
+    except BotoCoreError as error:
+        raise RetryLater(f"the ledger did not answer: {error}") from error

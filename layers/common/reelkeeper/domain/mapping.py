@@ -1,0 +1,90 @@
+"""Which output goes to which Airtable field: the mapping, read from TOML and checked word by word."""
+
+import tomllib
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class MappingError(ValueError):
+    """One line: where in the mapping, what is wrong, what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsTable:
+    """The table of jobs and its fields; an empty name means the base has no such field."""
+
+    table: str
+    status: str
+    external_id: str
+    response: str = ""
+    error: str = ""
+    request: str = ""
+    completed: str = "completed"
+    failed: str = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the output of one operation goes. `link` and `payload` find the row when the callback does not name it."""
+
+    table: str
+    attachment: str
+    url: str = ""
+    status: str = ""
+    success: str = ""
+    failure: str = ""
+    link: str = ""
+    payload: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """The whole mapping; operations it does not name are kept and reported on the job's own row only."""
+
+    jobs: JobsTable
+    operations: AbstractMapping[str, Target] = field(default_factory=dict)
+
+
+def read_mapping(text: str) -> Mapping:
+    """Read a mapping from TOML; raises MappingError with one line that names the key and the remedy."""
+    try:
+        whole = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MappingError(f"mapping: not valid TOML: {error}") from None
+    _known(whole, {"jobs", "operations"}, "mapping")
+    operations = whole.get("operations", {})
+    if not isinstance(operations, dict):
+        raise MappingError("mapping: operations must be sections such as [operations.combine]")
+    targets = {name: _section(Target, value, f"operations.{name}") for name, value in operations.items()}
+    return Mapping(jobs=_section(JobsTable, whole.get("jobs", {}), "jobs"), operations=MappingProxyType(targets))
+
+
+def _section(kind: type[T], value: object, where: str) -> T:
+    if not isinstance(value, dict):
+        raise MappingError(f"mapping: {where} must be a section, written as [{where}]")
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    _known(value, set(known), where)
+    for name, one in known.items():
+        if one.default is MISSING and not value.get(name):
+            raise MappingError(f"mapping: {where}.{name} is missing; write the name of the Airtable {name} there")
+    return kind(**{name: _typed(one, known[name].name, f"{where}.{name}") for name, one in value.items()})
+
+
+def _known(value: AbstractMapping[str, Any], names: set[str], where: str) -> None:
+    for name in value:
+        if name not in names:
+            raise MappingError(f"mapping: {where} has no key {name!r}; it may have {', '.join(sorted(names))}")
+
+
+def _typed(value: object, name: str, where: str) -> object:
+    if name == "payload":
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return tuple(value)
+        raise MappingError(f'mapping: {where} must be a list of keys, such as ["record_id"]')
+    if not isinstance(value, str):
+        raise MappingError(f"mapping: {where} must be text in quotes")
+    return value
