@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reelkeeper.domain.message import INBOX_PREFIX
+from reelkeeper.domain.message import CALLBACKS_PREFIX, INBOX_PREFIX
 from reelkeeper.domain.naming import OUTPUTS_PREFIX, QUARANTINE_PREFIX
 from reelkeeper.settings import ConfigurationError, ReceiveSettings, Settings
 from tests.unit.cloudformation import ROOT, environment, resource, statements, template
@@ -93,7 +93,7 @@ def test_a_role_names_its_resources(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_reaches_only_the_prefixes_of_the_code(role: str) -> None:
     reached = set(re.findall(r"\$\{Bucket\.Arn\}/([^\"]*)", json.dumps(statements(role))))
-    assert reached <= {f"{prefix}*" for prefix in (OUTPUTS_PREFIX, QUARANTINE_PREFIX, INBOX_PREFIX)}
+    assert reached <= {f"{prefix}*" for prefix in (OUTPUTS_PREFIX, QUARANTINE_PREFIX, INBOX_PREFIX, CALLBACKS_PREFIX)}
 
 
 def test_the_public_function_can_send_store_and_read_its_token_and_nothing_else() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 from pyairtable import Api
-from pyairtable.formulas import OR, Formula
+from pyairtable.formulas import OR, Formula, field_name, quoted
 from pyairtable.utils import chunked
 from urllib3.util import Retry
 
@@ -43,6 +43,10 @@ class UnknownField(Refused):
     """The table has no field of a name that was written."""
 
 
+class UnknownOption(Refused):
+    """A select field has no option of a name that was written."""
+
+
 class Airtable:
     """One base."""
 
@@ -52,13 +56,28 @@ class Airtable:
 
     def rows(self, table: str, record_ids: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
         """The rows with these ids, as far as they exist, a hundred in each request."""
-        found: dict[str, Row] = {}
-        for some in chunked(tuple(dict.fromkeys(record_ids)), RECORDS_PER_READ):
-            formula = OR(*(Formula(f"RECORD_ID()='{record_id}'") for record_id in some if record_id.isalnum()))
-            with _translated(table):
-                answer = self._api.table(self._base_id, table).all(formula=str(formula), fields=list(fields))
-            found.update((record["id"], Row(record["id"], record["fields"])) for record in answer)
-        return found
+        wanted = [record_id for record_id in dict.fromkeys(record_ids) if record_id.isalnum()]
+        formulas = [Formula(f"RECORD_ID()={quoted(record_id)}") for record_id in wanted]
+        return {row.record_id: row for row in self._find(table, formulas, fields=fields)}
+
+    def rows_with(self, table: str, field: str, values: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
+        """The rows whose field has one of these values, by that value; the first where several have it."""
+        formulas = [Formula(f"{field_name(field)}={quoted(value)}") for value in dict.fromkeys(values)]
+        rows = self._find(table, formulas, fields=[*fields, field])
+        return {str(row.fields[field]): row for row in reversed(tuple(rows)) if field in row.fields}
+
+    def _find(self, table: str, formulas: Sequence[Formula], *, fields: Sequence[str]) -> Iterator[Row]:
+        for some in chunked(formulas, RECORDS_PER_READ):
+            try:
+                records = self._all(table, OR(*some), fields=fields)
+            except UnknownField:
+                # The base lacks one of the fields: what it has is still worth reading, the write will name what is missing.
+                records = self._all(table, OR(*some), fields=())
+            yield from (Row(record["id"], record["fields"]) for record in records)
+
+    def _all(self, table: str, formula: Formula, *, fields: Sequence[str]) -> list[Any]:
+        with _translated(table):
+            return list(self._api.table(self._base_id, table).all(formula=str(formula), fields=list(dict.fromkeys(fields))))
 
     def write(self, table: str, rows: Sequence[Row]) -> None:
         """PATCH these rows, ten in each request; raises UnknownField or Refused when Airtable says no."""
@@ -91,6 +110,8 @@ def _verdict(error: requests.HTTPError, table: str) -> Exception:
         return Gone(where)
     if kind == "UNKNOWN_FIELD_NAME":
         return UnknownField(f"{where}; add the field to the base or empty its name in the mapping")
+    if kind == "INVALID_MULTIPLE_CHOICE_OPTIONS":
+        return UnknownOption(f"{where}; add the option to the field or change its name in the mapping")
     return Refused(f"{where}{_REMEDIES.get(status, '')}")
 
 

@@ -3,22 +3,25 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from reelkeeper.domain.errors import Refused, RetryLater
+from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.naming import CACHE_CONTROL, content_disposition, content_type, permanent_url
 from reelkeeper.settings import StorageSettings
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_REFUSALS = frozenset(
+# Settings or rights are wrong: a person must act, and the copy waits for it, since the job is not to blame.
+_MISCONFIGURED = frozenset(
     {"AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessControlListNotSupported"}
 )
+_UNTIL_SOMEONE_ACTS = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +164,9 @@ def _translated() -> Iterator[None]:
             raise Taken from error
         if code in ("404", "NoSuchKey", "NoSuchUpload"):
             raise _Missing from error
-        if code in _REFUSALS:
-            raise Refused(f"the bucket says {code}: {error}; check the storage settings and the function's role") from error
+        if code in _MISCONFIGURED:
+            reason = f"the bucket says {code}: {error}; check the storage settings and the function's role"
+            raise RetryLater(reason, delay=_UNTIL_SOMEONE_ACTS) from error
         raise RetryLater(f"the bucket did not take it: {error}") from error
     except BotoCoreError as error:
         raise RetryLater(f"the bucket did not answer: {error}") from error

@@ -27,6 +27,10 @@ _CARRIERS = tuple(
 _PORTS = {"http": 80, "https": 443}
 
 
+class Unlisted(Refused):
+    """The host is not on the allow-list; NCA may still confirm the URL."""
+
+
 class ForbiddenAddress(OSError):
     """The name leads to an address that is not public."""
 
@@ -53,7 +57,7 @@ def check_url(url: str, settings: SourceSettings, *, confirmed: bool = False) ->
     if port not in (None, 443):
         raise Refused(f"only port 443 is allowed for {host}: {shown}")
     if not confirmed and not listed(host, settings):
-        raise Refused(f"{host} is not in SourceHosts and NCA did not confirm it; add it there if it is yours: {shown}")
+        raise Unlisted(f"{host} is not in SourceHosts and NCA did not confirm it; add it there if it is yours: {shown}")
     return parts
 
 

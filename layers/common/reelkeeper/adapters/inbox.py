@@ -1,29 +1,29 @@
-"""The bucket's inbox: messages too large for the queue, and messages the queue could not take."""
+"""Messages in the bucket: in the inbox what the queue could not take, under `callbacks/` what the ledger could not hold."""
 
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reelkeeper.domain.errors import Gone, RetryLater
-from reelkeeper.domain.message import Message, NotAMessage, Pointer, decode, encode, inbox_key
+from reelkeeper.domain.message import INBOX_PREFIX, Message, NotAMessage, Pointer, decode, encode, message_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from types_boto3_s3 import S3Client
 
 
 class Inbox:
     """The `inbox/` prefix of one bucket; the client is made on first use, since most callbacks never need it."""
 
-    def __init__(self, client: "Callable[[], S3Client]", bucket: str) -> None:
+    def __init__(self, client: Callable[[], "S3Client"], bucket: str) -> None:
         self._make_client = client
         self._made: S3Client | None = None
         self._bucket = bucket
 
-    def put(self, message: Message) -> str:
+    def put(self, message: Message, prefix: str = INBOX_PREFIX) -> str:
         """Store a message and return its key; the same message always gets the same key."""
-        key = inbox_key(message)
+        key = message_key(message, prefix)
         try:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=encode(message).encode(), ContentType="application/json")
         except (BotoCoreError, ClientError) as error:
@@ -44,6 +44,22 @@ class Inbox:
         if isinstance(message, Pointer):
             raise NotAMessage(f"{key} points on to {message.key}")
         return message
+
+    def waiting(self, *, before: datetime) -> Iterator[str]:
+        """The keys of what has waited in the inbox since `before` or longer, oldest first."""
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=INBOX_PREFIX)
+            for page in pages:
+                yield from (one["Key"] for one in page.get("Contents", []) if one["LastModified"] <= before)
+        except (BotoCoreError, ClientError) as error:
+            raise RetryLater(f"the inbox cannot be listed: {error}") from error
+
+    def delete(self, key: str) -> None:
+        """Take a message out of the inbox once the ledger has it; one that is gone already is fine."""
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            raise RetryLater(f"the inbox cannot be emptied: {error}") from error
 
     @property
     def _client(self) -> "S3Client":

@@ -23,7 +23,7 @@ from reelkeeper.domain.moment import show_moment
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-# DynamoDB holds 400 KB an item; a larger message stays in the inbox, with a pointer here.
+# DynamoDB holds 400 KB an item; a larger message lies in the bucket, with a pointer here.
 MESSAGE_LIMIT_BYTES = 150_000
 _CHANGES_TRIED = 8
 
@@ -104,11 +104,14 @@ class Ledger:
         except Outrun:
             return
 
-    def keep_message(self, job_id: str, message: Message, *, inbox_key: Callable[[Message], str]) -> None:
-        """Keep the last callback verbatim, so that the poller or an operator can send it in again."""
+    def keep_message(self, job_id: str, message: Message, *, elsewhere: Callable[[Message], str]) -> None:
+        """Keep the last callback verbatim, so that the poller or an operator can send it in again.
+
+        `elsewhere` stores what is too large for the ledger and returns the key it lies under.
+        """
         packed = zlib.compress(encode(message).encode())
         if len(packed) > MESSAGE_LIMIT_BYTES:
-            packed = zlib.compress(point(inbox_key(message)).encode())
+            packed = zlib.compress(point(elsewhere(message)).encode())
         self._update(job_id, "SET message = :packed", "attribute_exists(job_id)", {":packed": {"B": packed}})
 
     def message(self, job_id: str) -> Message | Pointer | None:

@@ -217,6 +217,11 @@ def told(job: Job, *, at: datetime, what: str) -> Job:
     return replace(job, told_at=at, attempts=0)
 
 
+def audited(job: Job, *, at: datetime, why: str) -> Job:
+    """A published job that was found to be whole: nothing new to tell, nothing left to do."""
+    return replace(move(job, _S.KEPT, at=at, why=why, due_at=None), told_at=job.told_at)
+
+
 def tried(job: Job, *, at: datetime, why: str, due_at: datetime) -> Job:
     """The job after a try that did not get it further, with the reason, to be looked at again at `due_at`."""
     return replace(note(job, at=at, what=why), attempts=job.attempts + 1, due_at=due_at)

@@ -19,7 +19,8 @@ Origin: TypeAlias = Literal["webhook", "poll", "operator"]
 
 # SQS: 1 MiB for body and attributes together (AWS, "SQS message quotas", since August 2025); 4 KiB is kept for the attributes.
 QUEUE_LIMIT_BYTES = 1024 * 1024 - 4096
-INBOX_PREFIX = "inbox/"
+# What waits to be taken onto the queue, and what is kept verbatim because the ledger cannot hold it.
+INBOX_PREFIX, CALLBACKS_PREFIX = "inbox/", "callbacks/"
 
 
 class NotAMessage(ValueError):
@@ -88,8 +89,8 @@ def decode(text: str) -> Message | Pointer:
         raise NotAMessage(f"not a Reelkeeper message: {type(error).__name__}: {error}") from error
 
 
-def inbox_key(message: Message) -> str:
+def message_key(message: Message, prefix: str = INBOX_PREFIX) -> str:
     """A key that sorts by time of arrival, and that the same bytes at the same moment always get again."""
     at = message.received_at.astimezone(UTC)
     digest = hashlib.sha256(encode(message).encode()).hexdigest()[:24]
-    return f"{INBOX_PREFIX}{at:%Y/%m/%d}/{at:%H%M%S.%f}-{digest}.json"
+    return f"{prefix}{at:%Y/%m/%d}/{at:%H%M%S.%f}-{digest}.json"

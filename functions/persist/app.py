@@ -1,0 +1,59 @@
+"""Persist: unwrap an SQS batch, persist it, answer which messages must come again."""
+
+import os
+import random
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from reelkeeper.adapters.clients import sqs
+from reelkeeper.adapters.queue import Queue
+from reelkeeper.domain.errors import RetryLater
+from reelkeeper.services.outside import Outside
+from reelkeeper.services.persist import Delivery, persist
+from reelkeeper.settings import ConfigurationError, Settings
+from reelkeeper.telemetry import logger, metrics
+
+# While a setting is wrong every message waits this long, and nothing is lost.
+_UNTIL_CONFIGURED = timedelta(minutes=5)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    deliveries = [_delivery(record) for record in event["Records"]]
+    try:
+        outside = _outside()
+    except (ConfigurationError, RetryLater) as error:
+        logger.error("persist cannot work as it is configured", reason=str(error))
+        again = _wait(deliveries)
+    else:
+        again = persist(deliveries, outside=outside, clock=_now, chance=random.random, owner=context.aws_request_id)
+    metrics.flush_metrics()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+
+
+def _delivery(record: dict[str, Any]) -> Delivery:
+    return Delivery(
+        message_id=record["messageId"],
+        receipt=record["receiptHandle"],
+        text=record["body"],
+        receives=int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)),
+    )
+
+
+def _wait(deliveries: list[Delivery]) -> tuple[str, ...]:
+    try:
+        queue = Queue(sqs(), Settings.read(os.environ).queue_url)
+        for delivery in deliveries:
+            queue.hide(delivery.receipt, delay=_UNTIL_CONFIGURED)
+    except (ConfigurationError, RetryLater) as error:
+        logger.error("messages wait for the queue's own time", reason=str(error))
+    return tuple(delivery.message_id for delivery in deliveries)
+
+
+@cache
+def _outside() -> Outside:
+    return Outside.from_settings(Settings.read(os.environ))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,68 @@
+"""Everything outside that the workers talk to, made once per cold start from the settings and the secret."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from reelkeeper.adapters import clients
+from reelkeeper.adapters.airtable import Airtable
+from reelkeeper.adapters.bucket import Bucket
+from reelkeeper.adapters.inbox import Inbox
+from reelkeeper.adapters.ledger import Ledger
+from reelkeeper.adapters.nca import Nca
+from reelkeeper.adapters.parameters import read_parameter
+from reelkeeper.adapters.queue import Queue
+from reelkeeper.adapters.secrets import read_secret
+from reelkeeper.adapters.source import Source
+from reelkeeper.domain.mapping import Mapping, MappingError, read_mapping
+from reelkeeper.settings import ConfigurationError, Settings
+
+# Copies that run side by side in one worker; each holds one part in memory.
+WIDTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The outside systems by what they are; `nca` is None where NcaUrl is empty."""
+
+    queue: Queue
+    dead_letters: Queue
+    inbox: Inbox
+    ledger: Ledger
+    bucket: Bucket
+    source: Source
+    airtable: Airtable
+    nca: Nca | None
+    mapping: Mapping
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Outside":
+        """Raises ConfigurationError with the remedy, or RetryLater while the secret or the parameter cannot be read."""
+        sqs = clients.sqs()
+        secret = read_secret(clients.secrets_manager(), settings.secret)
+        keys = (secret.get("storage_access_key", ""), secret.get("storage_secret_key", ""))
+        if settings.storage.endpoint and not all(keys):
+            raise ConfigurationError("StorageEndpoint is set; put storage_access_key and storage_secret_key into the secret")
+        if not secret.get("airtable_token"):
+            raise ConfigurationError("the secret has no airtable_token; put a personal access token of the base into it")
+        return cls(
+            queue=Queue(sqs, settings.queue_url),
+            dead_letters=Queue(sqs, settings.dead_letter_url),
+            inbox=Inbox(clients.s3, settings.bucket),
+            ledger=Ledger(clients.dynamodb(), settings.table),
+            bucket=Bucket(settings.storage, keys=keys, width=WIDTH),
+            source=Source(settings.source, width=WIDTH),
+            airtable=Airtable(
+                token=secret["airtable_token"], base_id=settings.airtable.base_id, endpoint=settings.airtable.endpoint
+            ),
+            nca=Nca(settings.nca_url, secret.get("nca_api_key", "")) if settings.nca_url else None,
+            mapping=_mapping(settings),
+        )
+
+
+def _mapping(settings: Settings) -> Mapping:
+    name = settings.airtable.mapping_parameter
+    text = read_parameter(clients.ssm(), name) if name else files("reelkeeper").joinpath("mapping.toml").read_text("utf-8")
+    try:
+        return read_mapping(text)
+    except MappingError as error:
+        raise ConfigurationError(f"{error} (in {name or 'the built-in mapping.toml'})") from error

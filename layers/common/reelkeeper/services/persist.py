@@ -1,0 +1,232 @@
+"""Persist a batch of callbacks: each into the ledger, its outputs into the bucket, then all of them into Airtable at once.
+
+At-least-once delivery, one effect: what the ledger says is done is not done again, and each job has one worker at a time.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from reelkeeper.domain.callback import Callback, parse
+from reelkeeper.domain.errors import Gone, RetryLater
+from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, job_key, receive, told, tried
+from reelkeeper.domain.message import CALLBACKS_PREFIX, INBOX_PREFIX, Message, NotAMessage, Pointer, decode
+from reelkeeper.domain.telling import TELLABLE
+from reelkeeper.domain.timing import LONGEST_IN_LEDGER, LONGEST_IN_QUEUE, retry_delay, spread
+from reelkeeper.services.lease import Leases
+from reelkeeper.services.outputs import copy_outputs
+from reelkeeper.services.outside import WIDTH, Outside
+from reelkeeper.services.publish import Telling, publish
+from reelkeeper.telemetry import logger
+
+Clock = Callable[[], datetime]
+# After so many tries a job is left to the ledger, whose delays are longer; the message is kept there.
+TRIES_IN_QUEUE = 5
+# A message that makes our own code fail is tried this often, then buried with the reason.
+TRIES_OF_POISON = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One SQS message as it was delivered; `receives` counts this time too."""
+
+    message_id: str
+    receipt: str
+    text: str
+    receives: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A delivery and what it says; `inbox_key` is where it lay if the queue carried only a pointer."""
+
+    delivery: Delivery
+    message: Message
+    callback: Callback
+    inbox_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a job came: `job` is to be told to Airtable, `again` comes back after that time, neither means done."""
+
+    job: Job | None = None
+    again: timedelta | None = None
+
+
+def persist(
+    deliveries: Sequence[Delivery], *, outside: Outside, clock: Clock, chance: Callable[[], float], owner: str
+) -> tuple[str, ...]:
+    """Work through a batch and return the ids of the messages that must come again."""
+    with Leases(outside.ledger, outside.queue, owner=owner, clock=clock) as leases:
+        run = _Run(outside, clock, chance, leases)
+        heard, again = run.open(deliveries)
+        # Jobs wait for their copies, so that the two have threads of their own.
+        with ThreadPoolExecutor(WIDTH) as copying, ThreadPoolExecutor(max(len(heard), 1)) as working:
+            steps = dict(zip(heard, working.map(lambda key: run.advance(key, heard[key], copying), heard), strict=True))
+        steps |= run.tell([step.job for step in steps.values() if step.job is not None])
+        for key, step in steps.items():
+            leases.drop(key)
+            again += [(one.delivery, step.again) for one in heard[key] if step.again is not None]
+            if step.again is None:
+                run.clear(heard[key])
+        return run.send_back(again)
+
+
+class _Run:
+    """One batch's way through; everything it leaves behind is in the ledger, the bucket, Airtable and the queue."""
+
+    def __init__(self, outside: Outside, clock: Clock, chance: Callable[[], float], leases: Leases) -> None:
+        self._outside = outside
+        self._clock = clock
+        self._chance = chance
+        self._leases = leases
+
+    def open(self, deliveries: Sequence[Delivery]) -> tuple[dict[str, list[Heard]], list[tuple[Delivery, timedelta]]]:
+        """What the messages say, by job, and which of them must come again because they cannot be read right now."""
+        heard: dict[str, list[Heard]] = {}
+        again: list[tuple[Delivery, timedelta]] = []
+        for delivery in deliveries:
+            try:
+                one = self._read(delivery)
+                if one is not None:
+                    heard.setdefault(job_key(one.callback, one.message.body), []).append(one)
+            except RetryLater as error:
+                logger.warning("message cannot be read yet", message_id=delivery.message_id, reason=error.reason)
+                again.append((delivery, self._delay(error, delivery.receives)))
+        return heard, again
+
+    def _read(self, delivery: Delivery) -> Heard | None:
+        key = None
+        try:
+            message = decode(delivery.text)
+            if isinstance(message, Pointer):
+                key = message.key
+                message = self._outside.inbox.get(key)
+        except Gone:
+            # Taken out of the inbox once its job was in the ledger: this is a repetition.
+            logger.info("message repeated", message_id=delivery.message_id, inbox_key=key)
+            return None
+        except NotAMessage as error:
+            self._bury(delivery, str(error))
+            return None
+        return Heard(delivery, message, parse(message.body, message.query), key)
+
+    def advance(self, key: str, heard: Sequence[Heard], copying: Executor) -> Step:
+        """Bring one job as far as it goes without Airtable; whatever goes wrong with it concerns no other job."""
+        receives = max(one.delivery.receives for one in heard)
+        try:
+            return self._advance(key, heard, copying)
+        except RetryLater as error:
+            return self._try_again(key, error, receives)
+        except Exception as error:  # noqa: BLE001 - the outermost loop: a fault of ours in one job must not stop the batch
+            logger.exception("job failed on a fault of ours", job_id=key)
+            reason = f"a fault of ours: {type(error).__name__}: {error}"
+            step = self._try_again(key, RetryLater(reason), receives)
+            return step if receives < TRIES_OF_POISON else self._bury_all(heard, reason)
+
+    def _advance(self, key: str, heard: Sequence[Heard], copying: Executor) -> Step:
+        ledger, clock = self._outside.ledger, self._clock
+
+        def fold(job: Job | None) -> Job:
+            for one in heard:
+                job = receive(job, one.callback, key=key, origin=one.message.origin, at=clock())
+            return cast(Job, job)
+
+        job = ledger.change(key, fold)
+        last = next((one for one in reversed(heard) if one.callback.outcome == "success"), heard[-1])
+        if job.done:
+            logger.info("callback repeated", job_id=key, record_id=job.record_id, state=job.state)
+            return Step()
+        if last.callback.outcome == "success" or job.state in (JobState.SUBMITTED, JobState.FAILED):
+            ledger.keep_message(key, last.message, elsewhere=self._keep_elsewhere)
+        if not self._leases.take(key, [one.delivery.receipt for one in heard]):
+            return Step(again=retry_delay(max(one.delivery.receives for one in heard) + 1, chance=self._chance()))
+        # Under the lease: another worker may have come further meanwhile.
+        job = ledger.get(key) or job
+        if job.state is JobState.FINISHED:
+            job = copy_outputs(job, last.callback, outside=self._outside, clock=clock, pool=copying)
+            logger.info("outputs copied", job_id=key, record_id=job.record_id, state=job.state, origin=job.origin)
+        return Step(job=job) if job.state in TELLABLE and job.told_at is None else Step()
+
+    def tell(self, jobs: Sequence[Job]) -> dict[str, Step]:
+        """Tell Airtable about all jobs at once and settle each in the ledger."""
+        if not jobs:
+            return {}
+        tellings = publish(jobs, airtable=self._outside.airtable, mapping=self._outside.mapping)
+        return {job.job_id: self._settle(job, tellings[job.job_id]) for job in jobs}
+
+    def _settle(self, job: Job, telling: Telling) -> Step:
+        try:
+            if telling.error is None:
+                self._note(job.job_id, lambda known: told(known, at=self._clock(), what=telling.what), state=job.state)
+                logger.info("Airtable told", job_id=job.job_id, record_id=job.record_id, state=job.state, what=telling.what)
+                return Step()
+            error = telling.error if isinstance(telling.error, RetryLater) else RetryLater(telling.error.reason)
+            return self._try_again(job.job_id, error, job.attempts)
+        except RetryLater as error:
+            return Step(again=self._delay(error, job.attempts))
+
+    def _try_again(self, key: str, error: RetryLater, receives: int) -> Step:
+        """Note the failed try; the message comes back soon, or the ledger makes the job due again later."""
+        logger.warning("job tried in vain", job_id=key, reason=error.reason)
+        try:
+            job = self._outside.ledger.get(key)
+            if job is None:
+                return Step(again=self._delay(error, receives))
+            left = job.attempts >= TRIES_IN_QUEUE
+            delay = self._delay(error, job.attempts, longest=LONGEST_IN_LEDGER if left else LONGEST_IN_QUEUE)
+            # While the message is to come back, the ledger's own date lies behind that, in case it never does.
+            due_at = self._clock() + delay + (timedelta() if left else LOOK_AGAIN)
+            self._note(key, lambda known: tried(known, at=self._clock(), why=error.reason, due_at=due_at), state=job.state)
+        except RetryLater:
+            return Step(again=self._delay(error, receives))
+        return Step() if left else Step(again=delay)
+
+    def _note(self, key: str, decide: Callable[[Job], Job], *, state: JobState) -> None:
+        """Write down what was decided on a job in `state`; one that has moved on meanwhile has its own messages."""
+
+        def again(known: Job | None) -> Job:
+            if known is None:
+                raise RetryLater(f"job {key} has left the ledger")
+            return decide(known) if known.state is state else known
+
+        self._outside.ledger.change(key, again)
+
+    def clear(self, heard: Sequence[Heard]) -> None:
+        """Empty the inbox of what the ledger has now; what stays by accident is swept and found to be repeated."""
+        for one in heard:
+            if one.inbox_key is not None and one.inbox_key.startswith(INBOX_PREFIX):
+                with suppress(RetryLater):
+                    self._outside.inbox.delete(one.inbox_key)
+
+    def send_back(self, again: Sequence[tuple[Delivery, timedelta]]) -> tuple[str, ...]:
+        """Let each of these messages come back in its own time; returns their ids."""
+        for delivery, delay in again:
+            # If it cannot be hidden for its own time it comes after the queue's.
+            with suppress(RetryLater):
+                self._outside.queue.hide(delivery.receipt, delay=delay)
+        return tuple(delivery.message_id for delivery, _ in again)
+
+    def _delay(self, error: RetryLater, tries: int, *, longest: timedelta = LONGEST_IN_QUEUE) -> timedelta:
+        if error.delay is not None:
+            return spread(error.delay, chance=self._chance())
+        return retry_delay(tries, chance=self._chance(), longest=longest)
+
+    def _bury(self, delivery: Delivery, reason: str) -> None:
+        logger.error("message buried", message_id=delivery.message_id, reason=reason)
+        self._outside.dead_letters.bury(delivery.text, reason=reason)
+
+    def _bury_all(self, heard: Sequence[Heard], reason: str) -> Step:
+        try:
+            for one in heard:
+                self._bury(one.delivery, reason)
+        except RetryLater as error:
+            return Step(again=self._delay(error, TRIES_OF_POISON))
+        return Step()
+
+    def _keep_elsewhere(self, message: Message) -> str:
+        return self._outside.inbox.put(message, CALLBACKS_PREFIX)
