@@ -1,0 +1,179 @@
+"""The toolkit's HTTP face: its API behind `x-api-key`, its bucket for anyone, and `/_control` for whoever plays with it."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Flask, Response, request, send_file
+from werkzeug.exceptions import HTTPException
+
+from local.nca.operations import ENDPOINTS
+from local.nca.storage import BUCKET, PAGE, Storage, Stored
+from local.nca.switches import Fault, Switchboard
+from local.nca.toolkit import STATUS, STATUSES, Toolkit
+
+_CLOUDFLARE = "<!DOCTYPE html><html><head><title>524: A timeout occurred</title></head><body>error code: 524</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What stands behind the face; `seen` is told the path and body of each API call."""
+
+    toolkit: Toolkit
+    storage: Storage
+    switches: Switchboard
+    api_key: str
+    seen: Callable[[str, Any], None]
+
+
+def make(behind: Behind) -> Flask:
+    """The whole face as one app."""
+    app = Flask("nca")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    app.register_error_handler(HTTPException, lambda error: _page(error.code or 500, error.name))
+    for part in (_submissions(behind), _statuses(behind), _bucket(behind), _control(behind)):
+        app.register_blueprint(part)
+    return app
+
+
+def _submissions(behind: Behind) -> Blueprint:
+    part = Blueprint("submissions", __name__)
+    part.before_request(lambda: _refusal(behind))
+
+    def submit() -> Any:
+        payload = _payload(behind)
+        missing = next((name for name in ENDPOINTS[request.path].demands if name not in payload), None)
+        if missing is not None:
+            return {"message": f"Invalid payload: '{missing}' is a required property"}, 400
+        if not isinstance(payload.get("id", ""), str):
+            return {"message": f"Invalid payload: {payload['id']} is not of type 'string'"}, 400
+        status, envelope = behind.toolkit.take(request.path, payload)
+        if status == 202 and behind.switches.draw(Fault.TIMEOUT_524, payload.get("id")):
+            return _CLOUDFLARE, 524
+        return _json(envelope, status)
+
+    for path in ENDPOINTS:
+        part.add_url_rule(path, endpoint=path.strip("/").replace("/", "-"), view_func=submit, methods=["POST"])
+    return part
+
+
+def _statuses(behind: Behind) -> Blueprint:
+    part = Blueprint("statuses", __name__)
+
+    @part.before_request
+    def refuse() -> Any:
+        if behind.switches.draw(Fault.NO_STATUS):
+            return _page(404, "Not Found")
+        if behind.switches.draw(Fault.STATUS_500):
+            return _page(500, "Internal Server Error")
+        return _refusal(behind)
+
+    @part.post(STATUS)
+    def status() -> Any:
+        payload = _payload(behind)
+        if "job_id" not in payload:
+            return {"message": "Invalid payload: 'job_id' is a required property"}, 400
+        code, envelope = behind.toolkit.status(payload)
+        return _json(envelope, code)
+
+    @part.post(STATUSES)
+    def statuses() -> Any:
+        code, envelope = behind.toolkit.statuses(_payload(behind))
+        return _json(envelope, code)
+
+    return part
+
+
+def _bucket(behind: Behind) -> Blueprint:
+    part = Blueprint("bucket", __name__)
+
+    @part.get(f"/storage/{BUCKET}/<path:name>")
+    def read(name: str) -> Any:
+        given = {word: request.args.get(word.capitalize(), "") for word in ("signature", "expires")}
+        found = behind.storage.read(name, **given)
+        if not isinstance(found, Stored):
+            code, status = ("NoSuchKey", 404) if found == "deleted" else ("AccessDenied", 403)
+            text = f'<?xml version="1.0"?><Error><Code>{code}</Code></Error>'
+            return Response(text, status=status, mimetype="application/xml")
+        if found.html:
+            return Response(PAGE, mimetype="text/html")
+        if found.cuts and request.method == "GET":
+            behind.storage.cut(name)
+            return _half(found.path.read_bytes())
+        # The toolkit names no type on upload, so that S3 has only this to say.
+        return send_file(found.path, mimetype="binary/octet-stream", conditional=True, etag=True)
+
+    return part
+
+
+def _control(behind: Behind) -> Blueprint:
+    part = Blueprint("control", __name__, url_prefix="/_control")
+
+    @part.get("/")
+    def shown() -> Any:
+        return {"faults": list(Fault), "on": behind.switches.shown(), "objects": list(behind.storage.names())}
+
+    @part.post("/faults")
+    def turn_on() -> Any:
+        wanted = request.get_json()
+        behind.switches.on(Fault(wanted.pop("fault")), **wanted)
+        return {"on": behind.switches.shown()}
+
+    @part.delete("/faults")
+    def turn_off() -> Any:
+        behind.switches.off()
+        return {"on": []}
+
+    @part.post("/restart")
+    def restart() -> Any:
+        behind.toolkit.restart(keep_files=bool((request.get_json(silent=True) or {}).get("keep_files", True)))
+        return {"restarted": True}
+
+    @part.put("/inputs/<path:name>")
+    def put_input(name: str) -> Any:
+        return {"url": behind.storage.put_bytes(f"inputs/{name}", request.get_data())}
+
+    @part.delete("/objects/<path:name>")
+    def delete(name: str) -> Any:
+        behind.storage.delete(name)
+        return {"deleted": name}
+
+    return part
+
+
+def _refusal(behind: Behind) -> Any:
+    if behind.switches.draw(Fault.DISK_FULL):
+        return _page(500, "Internal Server Error")
+    if request.headers.get("x-api-key") != behind.api_key:
+        return {"message": "Unauthorized"}, 401
+    return None
+
+
+def _payload(behind: Behind) -> dict[str, Any]:
+    """The JSON body; a status call may come without one."""
+    payload = request.get_json(silent=request.path == STATUSES)
+    payload = payload if isinstance(payload, dict) else {}
+    behind.seen(request.path, payload)
+    return payload
+
+
+def _json(envelope: dict[str, Any], status: int) -> Response:
+    # In Flask's own order; a NaN goes out as it is, which is not JSON.
+    return Response(json.dumps(envelope, sort_keys=True), status=status, mimetype="application/json")
+
+
+def _page(code: int, name: str) -> tuple[str, int]:
+    return f"<!doctype html>\n<html lang=en>\n<title>{code} {name}</title>\n<h1>{name}</h1>\n", code
+
+
+def _half(content: bytes) -> Response:
+    """The whole length announced, half of it sent."""
+
+    def half() -> Iterator[bytes]:
+        yield content[: len(content) // 2]
+        raise ConnectionAbortedError
+
+    headers = {"Content-Length": str(len(content))}
+    return Response(half(), headers=headers, mimetype="binary/octet-stream", direct_passthrough=True)
