@@ -156,6 +156,12 @@ class Base:
                         if attachment not in known and attachment.state is Fetch.PENDING:
                             self._on_attach(table.id, record.id, field.id, attachment)
 
+    def attach(self, table: Table, record: Record, field: Field, attachment: Attachment) -> None:
+        """Put one more attachment into the cell, as `uploadAttachment` does."""
+        cell = (*record.attachments(field.id), attachment)
+        modified = {**record.modified, field.id: self._clock()}
+        self.store(table, [replace(record, cells={**record.cells, field.id: cell}, modified=modified)])
+
     def fetched(self, table_id: str, record_id: str, field_id: str, attachment: Attachment | None, *, of: str) -> None:
         """Put the attachment in the place of the one with the id `of`, or clear it; not a user's modification."""
         with self.lock:

@@ -4,6 +4,8 @@ import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from local.airtable.errors import ApiError
+
 
 class Kind(StrEnum):
     """What happens to the request."""
@@ -25,6 +27,13 @@ class Kind(StrEnum):
     PROXY_PAGE = "proxy-page"
 
 
+_REFUSALS = {
+    Kind.ERROR: (500, "SERVER_ERROR", "Internal server error"),
+    Kind.BAD_GATEWAY: (502, "BAD_GATEWAY", "Airtable is restarting; the request is safe to retry"),
+    Kind.RETRIABLE: (503, "RETRIABLE_ERROR", "The server could not process the request in time; it is safe to retry"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault and whom it meets; `times` is None until it is cleared, and an empty method or table means any."""
@@ -35,6 +44,11 @@ class Fault:
     table: str = ""
     delay_s: float = 1.0
     retry_after_s: int | None = None
+
+    def refusal(self) -> ApiError | None:
+        """The answer that comes instead of the work, for the kinds that have one."""
+        said = _REFUSALS.get(self.kind)
+        return ApiError(*said, retry_after_s=self.retry_after_s) if said else None
 
     def meets(self, method: str, table: str) -> bool:
         """Whether a request of this method, to the table of this name, is one of them."""
@@ -61,8 +75,12 @@ class Faults:
         retry_after_s: int | None = None,
     ) -> None:
         """Let the next `times` matching requests meet this fault, or all until `clear`; ValueError for an unknown kind."""
+        self.put(Fault(Kind(kind), times, method, table, delay_s, retry_after_s))
+
+    def put(self, fault: Fault) -> None:
+        """Let this fault wait for its requests."""
         with self._lock:
-            self._waiting.append(Fault(Kind(kind), times, method, table, delay_s, retry_after_s))
+            self._waiting.append(fault)
 
     def clear(self) -> None:
         """All is well again."""
