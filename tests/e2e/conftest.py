@@ -1,12 +1,15 @@
-"""The deployed stack, started once for all e2e tests: the real template on an emulator with IAM enforced."""
+"""The deployed stack with its two stand-ins, started once for all e2e tests: the real template, with IAM enforced."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local.engine import Engine
+from local.media import make
 from local.stack import Stack
-from local.stack import stack as start
+from local.world import World
+from local.world import world as start
 
 HERE = Path(__file__).parent
 
@@ -20,10 +23,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def world() -> Iterator[World]:
     # Sweeps happen when a test asks for one.
     parameters = {"PollRate": "rate(1 hour)"}
     # Free ports, so that a stack someone has open is left alone.
-    with start(port=0, report=print, parameters=parameters) as aws:
-        aws.put_secret(airtable_token="patTest.test", nca_api_key="test")
-        yield aws
+    with start(port=0, report=print, parameters=parameters) as everything:
+        yield everything
+
+
+@pytest.fixture(scope="session")
+def stack(world: World) -> Stack:
+    return world.aws
+
+
+@pytest.fixture
+def engine(world: World) -> Iterator[Engine]:
+    """The engine; whatever a test has switched on is off again afterwards."""
+    yield Engine(world)
+    world.nca.switches.off()
+    world.airtable.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def scene(world: World) -> str:
+    """The address of a silent video of two seconds, where NCA finds it."""
+    return world.nca.put_input("scene.mp4", make.video(seconds=2, hue=0.1))
+
+
+@pytest.fixture(scope="session")
+def voice(world: World) -> str:
+    """The address of two seconds of sound."""
+    return world.nca.put_input("voice.mp3", make.audio(seconds=2))

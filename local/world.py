@@ -1,0 +1,41 @@
+"""The whole world on one machine: the deployed stack, with a stand-in NCA and a stand-in Airtable it is connected to."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from local import airtable as airtable_stand_in
+from local import nca as nca_stand_in
+from local.airtable import Served as Airtable
+from local.nca import Nca
+from local.ports import Report, silent
+from local.stack import GATEWAY_PORT, Stack, stack
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The three that talk to each other."""
+
+    aws: Stack
+    nca: Nca
+    airtable: Airtable
+
+
+@contextmanager
+def world(
+    *,
+    parameters: Mapping[str, str] | None = None,
+    report: Report = silent,
+    port: int = GATEWAY_PORT,
+    exposed: bool = False,
+    rate_limited: bool = True,
+) -> Iterator[World]:
+    """Start everything, connect it, end it all afterwards; `parameters` and the rest are those of `local.stack.stack`.
+
+    `rate_limited` False lets Airtable take more than five requests a second.
+    """
+    with nca_stand_in.serve() as nca, airtable_stand_in.serve(rate_limited=rate_limited) as airtable:
+        connected = {"AirtableEndpoint": airtable.address, "NcaUrl": nca.address, "SourceLocalHosts": nca.host}
+        with stack(parameters={**connected, **(parameters or {})}, report=report, port=port, exposed=exposed) as aws:
+            aws.put_secret(airtable_token=airtable.token, nca_api_key=nca.api_key)
+            yield World(aws, nca, airtable)
