@@ -1,33 +1,22 @@
 """The main path on the deployed stack: NCA reports, the file is kept for good, Airtable tells the truth."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import requests
 
-from local.engine import Engine, Order
+from local.engine import Engine
 from local.media.probe import probe
 from local.nca import Fault
 from local.world import World
+from tests.e2e.ledger import settled, state
 from tests.e2e.waiting import until
-
-
-def ledger_item(world: World, order: Order) -> dict[str, Any]:
-    """The job's own item; empty while there is none."""
-    found = world.aws.client("dynamodb").get_item(TableName=world.aws.table, Key={"job_id": {"S": order.job_id}})
-    return {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()}
-
-
-def settle(world: World, engine: Engine, order: Order, status: str = "completed") -> None:
-    until(lambda: engine.row(order).get("Status") == status, f"the row of {order.operation} to read {status}")
-    until(lambda: ledger_item(world, order).get("told_at"), "the ledger to know that Airtable was told")
 
 
 def test_a_segment_is_kept_shown_and_plays_after_nca_has_deleted_its_copy(
     world: World, engine: Engine, scene: str, voice: str
 ) -> None:
     order = engine.combine("Opening", scene, voice)
-    settle(world, engine, order)
+    settled(world, engine, order)
     for name in world.nca.toolkit.made(order.job_id):
         world.nca.storage.delete(name)
     url = engine.permanent_url(order)
@@ -43,12 +32,12 @@ def test_a_segment_is_kept_shown_and_plays_after_nca_has_deleted_its_copy(
     assert world.airtable.wait_ingested()
     (attachment,) = engine.target(order)["Voiceover + Video"]
     assert (attachment["size"], attachment["type"]) == (len(played.content), "video/mp4")
-    assert ledger_item(world, order)["state"] == "published"
+    assert state(world, order.job_id) == "published"
 
 
 def test_a_video_of_segments_goes_to_a_table_without_a_status(world: World, engine: Engine, scene: str) -> None:
     order = engine.concatenate("Film", [scene, scene])
-    settle(world, engine, order)
+    settled(world, engine, order)
     content = requests.get(engine.permanent_url(order) or "", timeout=10).content
     assert probe(content).frames == 96
     assert engine.permanent_url(order) in engine.row(order)["Response Payload"]
@@ -56,7 +45,7 @@ def test_a_video_of_segments_goes_to_a_table_without_a_status(world: World, engi
 
 def test_a_failure_tells_airtable_why(world: World, engine: Engine, scene: str) -> None:
     order = engine.combine("Broken", scene, f"{world.nca.address}/storage/media/missing.mp3?signature=secret")
-    settle(world, engine, order, "failed")
+    settled(world, engine, order, "failed")
     assert "404" in engine.row(order)["Error Details"]
     assert "secret" not in engine.row(order)["Error Details"]
     assert engine.target(order)["Status"] == "combination_failed"
@@ -73,7 +62,7 @@ def test_the_same_callback_fifty_times_at_once_has_one_effect(world: World, engi
     with ThreadPoolExecutor(50) as callers:
         answers = list(callers.map(lambda _: world.aws.post_callback(report.response, order.query), range(50)))
     assert {answer.status_code for answer in answers} == {202}
-    settle(world, engine, order)
+    settled(world, engine, order)
     _until_the_queue_is_empty(world)
     versions = world.aws.client("s3").list_object_versions(Bucket=world.aws.bucket, Prefix=f"outputs/{order.job_id}/")
     assert len(versions["Versions"]) == 1
@@ -85,7 +74,7 @@ def test_the_same_callback_fifty_times_at_once_has_one_effect(world: World, engi
 def test_a_callback_without_an_id_finds_its_row_by_its_address(world: World, engine: Engine, scene: str, voice: str) -> None:
     world.nca.switches.on(Fault.NULL_ID, times=1)
     order = engine.combine("Nameless", scene, voice)
-    settle(world, engine, order)
+    settled(world, engine, order)
     assert engine.permanent_url(order)
 
 
@@ -95,8 +84,7 @@ def test_a_job_of_a_row_that_is_not_there_yet_waits_for_it(world: World, engine:
     address = f"{world.aws.webhook_base_url()}/webhooks/nca-toolkit?operation=concatenate"
     payload = {"video_urls": [{"video_url": scene}], "webhook_url": address}
     job_id = world.nca.submit("/v1/video/concatenate", payload).json()["job_id"]
-    order = Order("concatenate", "", "Videos", "", "Combined Segments Video", job_id)
-    until(lambda: ledger_item(world, order).get("state") == "stored", "the file to be kept while nobody asks for it")
+    until(lambda: state(world, job_id) == "stored", "the file to be kept while nobody asks for it")
     video = base.create("Videos", {"Name": "Late"})
     row = base.create("Jobs", {"Type": "concatenate", "External Job ID": job_id, "Related Video": [video]})
     until(lambda: base.get("Jobs", row).get("Status") == "completed", "the late row to be told")

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], what: str, *, seconds: float = 60.0) -> T:
+def until(look: Callable[[], T | None], what: str, *, seconds: float = 60.0) -> T:
     """What `look` gives as soon as it gives something true; fails with `what` was awaited."""
     ends = time.monotonic() + seconds
     while True:

@@ -1,6 +1,7 @@
 """Messages in the bucket: in the inbox what the queue could not take, under `callbacks/` what the ledger could not hold."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,15 @@ from reelkeeper.domain.message import INBOX_PREFIX, Message, NotAMessage, Pointe
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One message in the inbox: its size in bytes, and since when it lies there."""
+
+    key: str
+    size: int
+    since: datetime
 
 
 class Inbox:
@@ -45,12 +55,12 @@ class Inbox:
             raise NotAMessage(f"{key} points on to {message.key}")
         return message
 
-    def waiting(self, *, before: datetime) -> Iterator[str]:
-        """The keys of what has waited in the inbox since `before` or longer, oldest first."""
+    def waiting(self) -> Iterator[Waiting]:
+        """What lies in the inbox, oldest first."""
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=INBOX_PREFIX)
             for page in pages:
-                yield from (one["Key"] for one in page.get("Contents", []) if one["LastModified"] <= before)
+                yield from (Waiting(one["Key"], one["Size"], one["LastModified"]) for one in page.get("Contents", []))
         except (BotoCoreError, ClientError) as error:
             raise RetryLater(f"the inbox cannot be listed: {error}") from error
 

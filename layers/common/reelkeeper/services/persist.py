@@ -144,7 +144,7 @@ class _Run:
         if last.callback.outcome == "success" or job.state in (JobState.SUBMITTED, JobState.FAILED):
             ledger.keep_message(key, last.message, elsewhere=self._keep_elsewhere)
         if not self._leases.take(key, [one.delivery.receipt for one in heard]):
-            return Step(again=retry_delay(max(one.delivery.receives for one in heard) + 1, chance=self._chance()))
+            return Step(again=retry_delay(max(one.delivery.receives for one in heard) - 1, chance=self._chance()))
         # Under the lease: another worker may have come further meanwhile.
         job = ledger.get(key) or job
         if job.state is JobState.FINISHED:

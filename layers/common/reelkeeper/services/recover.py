@@ -4,16 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reelkeeper.domain.errors import Refused, RetryLater
+from reelkeeper.adapters.inbox import Waiting
+from reelkeeper.domain.errors import Gone, Refused, RetryLater
 from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, audited, tried
-from reelkeeper.domain.message import Message, Pointer, encode, point
+from reelkeeper.domain.message import QUEUE_LIMIT_BYTES, Message, NotAMessage, Pointer, encode, point
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, retry_delay
 from reelkeeper.services.outside import Outside
 from reelkeeper.telemetry import logger
 
 Clock = Callable[[], datetime]
-# A claim check is taken in seconds; what has lain in the inbox this long has none, or lost it.
-_INBOX_PATIENCE = timedelta(minutes=10)
+# Too large for the queue, it is there by a claim check, taken in seconds; what lies here this long has none, or lost it.
+_CLAIM_PATIENCE = timedelta(minutes=10)
 _JOBS_A_SWEEP = 2_000
 
 
@@ -44,12 +45,27 @@ def sweep(*, outside: Outside, clock: Clock, chance: Callable[[], float], ends_a
 
 def _empty_inbox(outside: Outside, clock: Clock, ends_at: datetime) -> int:
     taken = 0
-    for key in outside.inbox.waiting(before=clock() - _INBOX_PATIENCE):
+    for one in outside.inbox.waiting():
         if clock() >= ends_at:
             break
-        outside.queue.send(point(key))
-        taken += 1
+        try:
+            taken += _take(one, outside, clock)
+        except (Gone, NotAMessage) as error:
+            # Persist was quicker, or somebody put a file of their own there.
+            logger.warning("nothing to take from the inbox", inbox_key=one.key, reason=str(error))
     return taken
+
+
+def _take(one: Waiting, outside: Outside, clock: Clock) -> int:
+    if one.size <= QUEUE_LIMIT_BYTES:
+        # It lies here because the queue was down when it came: nobody has heard of it yet.
+        outside.queue.send(encode(outside.inbox.get(one.key)))
+        outside.inbox.delete(one.key)
+        return 1
+    if one.since > clock() - _CLAIM_PATIENCE:
+        return 0
+    outside.queue.send(point(one.key))
+    return 1
 
 
 def _look(job: Job, outside: Outside, clock: Clock, chance: Callable[[], float]) -> int:
