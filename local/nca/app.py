@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -99,9 +100,9 @@ def _bucket(behind: Behind) -> Blueprint:
             return Response(text, status=status, mimetype="application/xml")
         if found.html:
             return Response(PAGE, mimetype="text/html")
-        if found.cuts and request.method == "GET":
-            behind.storage.cut(name)
-            return _half(found.path.read_bytes())
+        if (found.cuts or found.stalls_s) and request.method == "GET":
+            behind.storage.heal(name)
+            return _half(found)
         # The toolkit names no type on upload, so that S3 has only this to say.
         return send_file(found.path, mimetype="binary/octet-stream", conditional=True, etag=True)
 
@@ -168,12 +169,16 @@ def _page(code: int, name: str) -> tuple[str, int]:
     return f"<!doctype html>\n<html lang=en>\n<title>{code} {name}</title>\n<h1>{name}</h1>\n", code
 
 
-def _half(content: bytes) -> Response:
-    """The whole length announced, half of it sent."""
+def _half(found: Stored) -> Response:
+    """The whole length announced, half of it sent; then nothing for a while, or never."""
+    content = found.path.read_bytes()
 
     def half() -> Iterator[bytes]:
         yield content[: len(content) // 2]
-        raise ConnectionAbortedError
+        if not found.stalls_s:
+            raise ConnectionAbortedError
+        time.sleep(found.stalls_s)
+        yield content[len(content) // 2 :]
 
     headers = {"Content-Length": str(len(content))}
     return Response(half(), headers=headers, mimetype="binary/octet-stream", direct_passthrough=True)

@@ -28,6 +28,7 @@ class Stored:
     ending: Ending = "deleted"
     html: bool = False
     cuts: int = 0
+    stalls_s: float = 0.0
 
 
 class Storage:
@@ -82,13 +83,13 @@ class Storage:
         """Let an object vanish or turn unreadable after some seconds."""
         self._change(name, lambda one: replace(one, ends_at=self._clock() + after_s, ending=ending))
 
-    def spoil(self, name: str, *, html: bool = False, cuts: int = 0) -> None:
-        """Let an address answer with a page, or its next `cuts` downloads break off in the middle."""
-        self._change(name, lambda one: replace(one, html=html, cuts=cuts))
+    def spoil(self, name: str, *, html: bool = False, cuts: int = 0, stalls_s: float = 0.0) -> None:
+        """Let an address answer with a page, or its next downloads break off in the middle, or the next one stall there."""
+        self._change(name, lambda one: replace(one, html=html, cuts=cuts, stalls_s=stalls_s))
 
-    def cut(self, name: str) -> None:
-        """Count one download that broke off."""
-        self._change(name, lambda one: replace(one, cuts=one.cuts - 1))
+    def heal(self, name: str) -> None:
+        """Count one download that broke off or stalled."""
+        self._change(name, lambda one: replace(one, cuts=max(one.cuts - 1, 0), stalls_s=0.0))
 
     def names(self) -> Iterator[str]:
         """What is there now."""

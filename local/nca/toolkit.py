@@ -193,6 +193,8 @@ class Toolkit:
             self._storage.spoil(name, html=True)
         if self._switches.draw(Fault.CUT_SHORT, record_id):
             self._storage.spoil(name, cuts=1)
+        if stalled := self._switches.draw(Fault.STALLED, record_id):
+            self._storage.spoil(name, stalls_s=stalled.seconds)
 
     def _answer(self, path: str, payload: Payload, look: Callable[[], Envelope | None]) -> tuple[int, Envelope]:
         """A status call is a job of its own, with a file of its own."""

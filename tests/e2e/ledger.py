@@ -18,9 +18,9 @@ def state(world: World, job_id: str) -> str | None:
     return known.state if known else None
 
 
-def settled(world: World, engine: Engine, order: Order, status: str = "completed") -> Job:
+def settled(world: World, engine: Engine, order: Order, status: str = "completed", *, seconds: float = 60) -> Job:
     """The job, once its row reads `status` and the ledger knows that it was told."""
-    until(lambda: engine.row(order).get("Status") == status, f"the row of {order.operation} to read {status}")
+    until(lambda: engine.row(order).get("Status") == status, f"the row of {order.operation} to read {status}", seconds=seconds)
 
     def told() -> Job | None:
         known = job(world, order.job_id)
