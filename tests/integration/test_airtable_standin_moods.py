@@ -225,3 +225,13 @@ def test_many_clients_at_once_lose_no_write(airtable: Served) -> None:
         made = list(pool.map(lambda _: create(airtable).json()["id"], range(40)))
     assert set(made) == set(airtable.base.all("Jobs"))
     assert len(airtable.journal.writes()) == 40
+
+
+def test_after_its_block_nobody_gets_an_answer_not_even_on_an_open_connection() -> None:
+    with requests.Session() as session:
+        with serve() as airtable:
+            url = f"{airtable.address}/v0/{airtable.base_id}/Jobs"
+            session.headers["Authorization"] = f"Bearer {airtable.token}"
+            assert session.get(url, timeout=5).status_code == 200
+        with pytest.raises(requests.ConnectionError):
+            session.get(url, timeout=5)
