@@ -58,6 +58,8 @@ def serve(
         thread.start()
         everything.callback(thread.join)
         everything.callback(server.shutdown)
+        # Connections that clients keep open outlive the server; nobody is to get an answer on them.
+        everything.callback(setattr, served.faults, "down", True)
         yield served
 
 
