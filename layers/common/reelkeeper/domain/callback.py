@@ -116,7 +116,7 @@ def _outcome(envelope: Mapping[str, Json], outputs: tuple[Output, ...]) -> Outco
         if code >= 400:
             return "failure"
         return "success" if 200 <= code < 300 and code != 202 else "unknown"
-    words = {str(envelope.get(key)).lower() for key in ("status", "message")}
+    words = {word.lower() for key in ("status", "message") if isinstance(word := envelope.get(key), str)}
     if words & _FAILED:
         return "failure"
     return "success" if outputs or words & _DONE else "unknown"
@@ -165,7 +165,7 @@ def _outputs_of(item: dict[str, Json]) -> Iterator[Output]:
         text = item.get(key)
         # `/v1/media/silence` and others answer data under other keys: data is kept in the record, not as a file.
         if "srt" in item and "segments" in item and text:
-            whole = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, indent=1)
+            whole = text if isinstance(text, str) else _written(text)
             yield Output(url=None, role="file", name=default, text=_clean(whole))
 
 
@@ -190,8 +190,8 @@ def _error(envelope: Mapping[str, Json]) -> str:
     if isinstance(message, dict):
         parts = [message.get(key) for key in ("error", "message", "stderr", "stdout")]
         message = "\n".join(_clean(part).strip() for part in parts if isinstance(part, str) and part.strip())
-    text = _clean(message).strip() if isinstance(message, str) else json.dumps(message) if message else ""
-    text = redact(text) or f"NCA reported a failure (code {envelope.get('code')}) without a reason"
+    text = _clean(message if isinstance(message, str) else _written(message) if message else "").strip()
+    text = redact(text) or f"NCA reported a failure (code {_word(envelope.get('code'))}) without a reason"
     return text if len(text) <= ERROR_CHARS else "…" + text[-ERROR_CHARS + 1 :]
 
 
@@ -207,6 +207,14 @@ def _word(value: Json) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return format(value, "x") if value.bit_length() > 10_000 else str(value)
     return None
+
+
+def _written(value: Json) -> str:
+    """The value as JSON; empty where it is nested deeper than can be written, which nothing NCA makes is."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
 
 
 def _seconds(value: Json) -> float | None:
