@@ -19,7 +19,9 @@ Role: TypeAlias = Literal["file", "thumbnail"]
 ERROR_CHARS = 2_000
 _FILE_KEYS = ("file_url", "output_url", "media_url", "image_url", "url")
 _TRANSCRIPT_NAMES = {"text": "transcript.txt", "srt": "transcript.srt", "segments": "segments.json"}
-_URL_QUERY = re.compile(r"(https?://[^\s'\"<>?#]+)\?[^\s'\"<>]*", re.IGNORECASE)
+# A user name, the address, and its query or fragment. Python's requests quotes what it cannot reach as `url: /path?query`.
+# Every URL matches to its end, secrets or none, so that no text makes this look twice at the same place.
+_URL = re.compile(r"(https?://|url: (?=/))(?:[^\s'\"<>?#/]*@)?([^\s'\"<>?#]*)(?:([?#])[^\s'\"<>]*)?", re.IGNORECASE)
 _DONE = frozenset({"success", "succeeded", "completed", "complete", "done"})
 _FAILED = frozenset({"failed", "failure", "error"})
 
@@ -196,8 +198,8 @@ def _error(envelope: Mapping[str, Json]) -> str:
 
 
 def redact(text: str) -> str:
-    """The text with the query of every URL taken out, since queries carry signatures."""
-    return _URL_QUERY.sub(r"\1?…", text)
+    """The text with the query and the user name of every URL taken out, since they carry signatures and passwords."""
+    return _URL.sub(lambda url: f"{url[1]}{url[2]}{url[3] + '…' if url[3] else ''}", text)
 
 
 def _word(value: Json) -> str | None:
