@@ -190,8 +190,9 @@ def _error(envelope: Mapping[str, Json]) -> str:
     """The reason a person can read: ffmpeg puts it on the *last* lines, and quotes source URLs with their signatures."""
     message = envelope.get("message") or envelope.get("error")
     if isinstance(message, dict):
-        parts = [message.get(key) for key in ("error", "message", "stderr", "stdout")]
-        message = "\n".join(_clean(part).strip() for part in parts if isinstance(part, str) and part.strip())
+        # What a script printed may be longer than what is kept: the reason goes last.
+        parts = [message.get(key) for key in ("stdout", "stderr", "message", "error")]
+        message = "\n".join(_clean(part).strip() for part in parts if isinstance(part, str) and part.strip()) or message
     text = _clean(message if isinstance(message, str) else _written(message) if message else "").strip()
     text = redact(text) or f"NCA reported a failure (code {_word(envelope.get('code'))}) without a reason"
     return text if len(text) <= ERROR_CHARS else "…" + text[-ERROR_CHARS + 1 :]
