@@ -17,6 +17,8 @@ Outcome: TypeAlias = Literal["success", "failure", "unknown"]
 Role: TypeAlias = Literal["file", "thumbnail"]
 
 ERROR_CHARS = 2_000
+# In UTF-8 at most 1,024 bytes; DynamoDB refuses a partition key of more than 2,048.
+WORD_CHARS = 256
 _FILE_KEYS = ("file_url", "output_url", "media_url", "image_url", "url")
 _TRANSCRIPT_NAMES = {"text": "transcript.txt", "srt": "transcript.srt", "segments": "segments.json"}
 # A user name, the address, and its query or fragment. Python's requests quotes what it cannot reach as `url: /path?query`.
@@ -204,12 +206,11 @@ def redact(text: str) -> str:
 
 
 def _word(value: Json) -> str | None:
-    """An identifier as text: NCA sends strings, numbers and null for the same key."""
-    if isinstance(value, str):
-        return _clean(value).strip() or None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return format(value, "x") if value.bit_length() > 10_000 else str(value)
-    return None
+    """An identifier as text: NCA sends strings, numbers and null for the same key. What is too long for a key is none."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    word = _clean(str(value)).strip()
+    return word if 0 < len(word) <= WORD_CHARS else None
 
 
 def _written(value: Json) -> str:
