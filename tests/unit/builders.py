@@ -2,8 +2,10 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from hypothesis import strategies as st
 
 from reelkeeper.domain.callback import Callback, Json, Outcome, Output, Sender, Timing
 from reelkeeper.domain.job import TRANSITIONS, Event, Job, JobOutput, JobState, move
@@ -13,6 +15,8 @@ NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 JOB_ID = "596107c1-6a62-45a8-957d-fba778a09755"
 RECORD_ID = "recJob00000000001"
 FILE_URL = f"https://files.example.com/bucket/{JOB_ID}.mp4"
+# To the millisecond, which is what messages and the ledger keep of a moment.
+moments = st.integers(0, 10**13).map(lambda milliseconds: datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds))
 # The shortest way from the first state to each.
 WAYS = {
     JobState.SUBMITTED: (),

@@ -219,8 +219,8 @@ def test_an_audited_job_is_kept_and_expires() -> None:
 
 def test_a_try_in_vain_is_counted_and_says_when_it_comes_again() -> None:
     later = NOW + timedelta(hours=1)
-    job = tried(a_job(JobState.STORED), at=NOW, why="Airtable answers 503", due_at=later)
-    assert (job.state, job.attempts, job.due_at, job.history[-1].what) == (JobState.STORED, 1, later, "Airtable answers 503")
+    job = tried(a_job(JobState.STORED, attempts=2), at=NOW, why="Airtable answers 503", due_at=later)
+    assert (job.state, job.attempts, job.due_at, job.history[-1].what) == (JobState.STORED, 3, later, "Airtable answers 503")
 
 
 def test_the_history_keeps_its_first_line_and_its_last() -> None:
