@@ -35,8 +35,8 @@ class Unlisted(Refused):
     """The host is not on the allow-list; NCA may still confirm the URL."""
 
 
-class ForbiddenAddress(OSError):
-    """The name leads to an address that is not public."""
+class ForbiddenAddress(Exception):
+    """The name leads to an address that is not public. No OSError: urllib3 would wrap that as a connection that broke."""
 
 
 def check_url(url: str, settings: SourceSettings, *, confirmed: bool = False) -> SplitResult:
