@@ -23,7 +23,7 @@ _FILE_KEYS = ("file_url", "output_url", "media_url", "image_url", "url")
 _TRANSCRIPT_NAMES = {"text": "transcript.txt", "srt": "transcript.srt", "segments": "segments.json"}
 # A user name, the address, and its query or fragment. Python's requests quotes what it cannot reach as `url: /path?query`.
 # Every URL matches to its end, secrets or none, so that no text makes this look twice at the same place.
-_URL = re.compile(r"(https?://|url: (?=/))(?:[^\s'\"<>?#/]*@)?([^\s'\"<>?#]*)(?:([?#])[^\s'\"<>]*)?", re.IGNORECASE)
+_URL = re.compile(r"(://|url: (?=/))(?:[^\s'\"<>?#/]*@)?([^\s'\"<>?#]*)(?:([?#])[^\s'\"<>]*)?")
 _DONE = frozenset({"success", "succeeded", "completed", "complete", "done"})
 _FAILED = frozenset({"failed", "failure", "error"})
 
