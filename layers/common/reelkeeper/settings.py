@@ -4,11 +4,9 @@ Each function needs its own few settings, and the webhook's cold start may not p
 Names are those of template.yaml; `docs/configuration.md` lists them for people.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
-
-T = TypeVar("T")
 
 MIB = 1024 * 1024
 
@@ -52,7 +50,7 @@ class StorageSettings:
     def read(cls, environ: Mapping[str, str]) -> "StorageSettings":
         endpoint = environ.get("STORAGE_ENDPOINT", "")
         return cls(
-            bucket=environ.get("STORAGE_BUCKET") or _required(environ, "BUCKET"),
+            bucket=environ.get("STORAGE_BUCKET", "").strip() or _required(environ, "BUCKET"),
             public_url=_required(environ, "PUBLIC_URL_TEMPLATE"),
             endpoint=endpoint,
             region=environ.get("STORAGE_REGION", ""),
@@ -80,7 +78,7 @@ class SourceSettings:
         return cls(
             hosts=_words(environ, "SOURCE_HOSTS"),
             local_hosts=_words(environ, "SOURCE_LOCAL_HOSTS"),
-            max_bytes=_number(environ, "MAX_OBJECT_MIB", int, 51_200) * MIB,
+            max_bytes=_count(environ, "MAX_OBJECT_MIB", 51_200) * MIB,
         )
 
 
@@ -146,12 +144,11 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...], def
     return value
 
 
-def _number(environ: Mapping[str, str], name: str, kind: Callable[[str], T], default: T) -> T:
+def _count(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name, "").strip()
-    try:
-        return kind(text) if text else default
-    except ValueError:
-        raise ConfigurationError(f"{name} is {text!r}; it must be a number") from None
+    if text and not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number above 0")
+    return int(text) if text else default
 
 
 def _words(environ: Mapping[str, str], name: str) -> frozenset[str]:

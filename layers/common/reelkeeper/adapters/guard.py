@@ -5,6 +5,7 @@ changes its mind between check and connection (DNS rebinding) gains nothing.
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -25,14 +26,17 @@ _CARRIERS = tuple(
     ipaddress.ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
 )
 _PORTS = {"http": 80, "https": 443}
+# ASCII labels, or an IPv6 address. Anything else is read in two ways: `https://evil.com\.good.com` is below good.com to urllib,
+# and evil.com to urllib3, which connects. An empty or a long label makes the resolver raise UnicodeError.
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:]*:[0-9a-f:.]*")
 
 
 class Unlisted(Refused):
     """The host is not on the allow-list; NCA may still confirm the URL."""
 
 
-class ForbiddenAddress(OSError):
-    """The name leads to an address that is not public."""
+class ForbiddenAddress(Exception):
+    """The name leads to an address that is not public. No OSError: urllib3 would wrap that as a connection that broke."""
 
 
 def check_url(url: str, settings: SourceSettings, *, confirmed: bool = False) -> SplitResult:
@@ -50,6 +54,8 @@ def check_url(url: str, settings: SourceSettings, *, confirmed: bool = False) ->
         raise Refused(f"only https URLs are fetched: {shown}")
     if parts.username is not None or parts.password is not None:
         raise Refused(f"a URL with a user name in it is not fetched: {shown}")
+    if not _HOST.fullmatch(host):
+        raise Refused(f"not the name of a host: {shown}")
     if is_local(host, port or _PORTS[parts.scheme], settings):
         return parts
     if parts.scheme != "https":

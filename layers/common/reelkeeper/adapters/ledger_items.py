@@ -61,7 +61,8 @@ def from_item(item: Mapping[str, Any]) -> Job:
     plain = {name: _read.deserialize(value) for name, value in item.items()}
     values = {field.name: plain[field.name] for field in fields(Job) if field.name in plain}
     values["state"] = JobState(plain["state"])
-    values["outputs"] = tuple(JobOutput(**_typed(output)) for output in plain["outputs"])
+    # Inline text has no source, and what is None was left out.
+    values["outputs"] = tuple(JobOutput(**({"source_url": None} | _typed(output))) for output in plain["outputs"])
     values["history"] = tuple(Event(**_typed(event)) for event in plain["history"])
     values["timing"] = Timing(**{name: float(value) for name, value in plain["timing"].items()})
     values["sender"] = Sender(**plain["sender"])

@@ -17,9 +17,13 @@ Outcome: TypeAlias = Literal["success", "failure", "unknown"]
 Role: TypeAlias = Literal["file", "thumbnail"]
 
 ERROR_CHARS = 2_000
+# In UTF-8 at most 1,024 bytes; DynamoDB refuses a partition key of more than 2,048.
+WORD_CHARS = 256
 _FILE_KEYS = ("file_url", "output_url", "media_url", "image_url", "url")
 _TRANSCRIPT_NAMES = {"text": "transcript.txt", "srt": "transcript.srt", "segments": "segments.json"}
-_URL_QUERY = re.compile(r"(https?://[^\s'\"<>?#]+)\?[^\s'\"<>]*", re.IGNORECASE)
+# A user name, the address, and its query or fragment. Python's requests quotes what it cannot reach as `url: /path?query`.
+# Every URL matches to its end, secrets or none, so that no text makes this look twice at the same place.
+_URL = re.compile(r"(://|url: (?=/))(?:[^\s'\"<>?#/]*@)?([^\s'\"<>?#]*)(?:([?#])[^\s'\"<>]*)?")
 _DONE = frozenset({"success", "succeeded", "completed", "complete", "done"})
 _FAILED = frozenset({"failed", "failure", "error"})
 
@@ -116,7 +120,7 @@ def _outcome(envelope: Mapping[str, Json], outputs: tuple[Output, ...]) -> Outco
         if code >= 400:
             return "failure"
         return "success" if 200 <= code < 300 and code != 202 else "unknown"
-    words = {str(envelope.get(key)).lower() for key in ("status", "message")}
+    words = {word.lower() for key in ("status", "message") if isinstance(word := envelope.get(key), str)}
     if words & _FAILED:
         return "failure"
     return "success" if outputs or words & _DONE else "unknown"
@@ -165,7 +169,7 @@ def _outputs_of(item: dict[str, Json]) -> Iterator[Output]:
         text = item.get(key)
         # `/v1/media/silence` and others answer data under other keys: data is kept in the record, not as a file.
         if "srt" in item and "segments" in item and text:
-            whole = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, indent=1)
+            whole = text if isinstance(text, str) else _written(text)
             yield Output(url=None, role="file", name=default, text=_clean(whole))
 
 
@@ -188,25 +192,33 @@ def _error(envelope: Mapping[str, Json]) -> str:
     """The reason a person can read: ffmpeg puts it on the *last* lines, and quotes source URLs with their signatures."""
     message = envelope.get("message") or envelope.get("error")
     if isinstance(message, dict):
-        parts = [message.get(key) for key in ("error", "message", "stderr", "stdout")]
-        message = "\n".join(_clean(part).strip() for part in parts if isinstance(part, str) and part.strip())
-    text = _clean(message).strip() if isinstance(message, str) else json.dumps(message) if message else ""
-    text = redact(text) or f"NCA reported a failure (code {envelope.get('code')}) without a reason"
+        # What a script printed may be longer than what is kept: the reason goes last.
+        parts = [message.get(key) for key in ("stdout", "stderr", "message", "error")]
+        message = "\n".join(_clean(part).strip() for part in parts if isinstance(part, str) and part.strip()) or message
+    text = _clean(message if isinstance(message, str) else _written(message) if message else "").strip()
+    text = redact(text) or f"NCA reported a failure (code {_word(envelope.get('code'))}) without a reason"
     return text if len(text) <= ERROR_CHARS else "…" + text[-ERROR_CHARS + 1 :]
 
 
 def redact(text: str) -> str:
-    """The text with the query of every URL taken out, since queries carry signatures."""
-    return _URL_QUERY.sub(r"\1?…", text)
+    """The text with the query and the user name of every URL taken out, since they carry signatures and passwords."""
+    return _URL.sub(lambda url: f"{url[1]}{url[2]}{url[3] + '…' if url[3] else ''}", text)
 
 
 def _word(value: Json) -> str | None:
-    """An identifier as text: NCA sends strings, numbers and null for the same key."""
-    if isinstance(value, str):
-        return _clean(value).strip() or None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return format(value, "x") if value.bit_length() > 10_000 else str(value)
-    return None
+    """An identifier as text: NCA sends strings, numbers and null for the same key. What is too long for a key is none."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    word = _clean(str(value)).strip()
+    return word if 0 < len(word) <= WORD_CHARS else None
+
+
+def _written(value: Json) -> str:
+    """The value as JSON; empty where it is nested deeper than can be written, which nothing NCA makes is."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
 
 
 def _seconds(value: Json) -> float | None:

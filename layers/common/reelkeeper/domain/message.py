@@ -81,12 +81,16 @@ def decode(text: str) -> Message | Pointer:
             body=body,
             received_at=parse_moment(value["received_at"]),
             query={str(name): str(one) for name, one in value["query"].items()},
-            content_type=value.get("content_type"),
+            content_type=_text(value.get("content_type")),
             origin=value["origin"] if value.get("origin") in ("webhook", "poll", "operator") else "webhook",
-            trace=value.get("trace"),
+            trace=_text(value.get("trace")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
         raise NotAMessage(f"not a Reelkeeper message: {type(error).__name__}: {error}") from error
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def message_key(message: Message, prefix: str = INBOX_PREFIX) -> str:

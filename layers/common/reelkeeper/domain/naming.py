@@ -46,7 +46,8 @@ def object_key(job_id: str, index: int, name: str) -> str:
 
 def content_type(name: str) -> str:
     """The type browsers expect for a file of this name; NCA sends none, and S3 would say `binary/octet-stream`."""
-    guessed, encoding = _TYPES.guess_type(name.lower())
+    # Of the name the object gets: `guess_type` takes others for URLs, and answers what a `data:` one says.
+    guessed, encoding = _TYPES.guess_type(_safe_name(name).lower())
     if guessed is None or encoding is not None:
         return "application/octet-stream"
     return f"{guessed}; charset=utf-8" if guessed.startswith("text/") or guessed.endswith("subrip") else guessed

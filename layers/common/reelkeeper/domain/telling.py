@@ -107,6 +107,6 @@ def _read_request(text: object) -> Fields:
     except (ValueError, RecursionError):
         try:
             value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}

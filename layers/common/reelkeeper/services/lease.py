@@ -72,16 +72,20 @@ class Leases(AbstractContextManager["Leases"]):
 
     def _beat(self) -> None:
         while not self._ended.wait(self._beat_s):
-            with self._lock:
-                held = dict(self._held)
-            for job_id, receipts in held.items():
-                now = self._clock()
-                try:
-                    self._ledger.lease(job_id, owner=self._owner, now=now, until=now + LEASE)
-                except RetryLater:
-                    # The next beat comes in time: a lease outlives two that fail.
-                    continue
-                self._hide(receipts)
+            for job_id in tuple(self._held):
+                # Whoever drops the job waits for this: a lease renewed after it was given back would lock the job for nothing.
+                with self._lock:
+                    if job_id in self._held:
+                        self._renew(job_id, self._held[job_id])
+
+    def _renew(self, job_id: str, receipts: Sequence[str]) -> None:
+        now = self._clock()
+        try:
+            self._ledger.lease(job_id, owner=self._owner, now=now, until=now + LEASE)
+        except RetryLater:
+            # The next beat comes in time: a lease outlives two that fail.
+            return
+        self._hide(receipts)
 
     def _hide(self, receipts: Sequence[str]) -> None:
         for receipt in receipts:
