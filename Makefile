@@ -11,7 +11,7 @@ setup: ## Get uv, Python and the locked environments ready (quick when nothing c
 	@scripts/setup
 
 demo: setup ## Play the whole story on this machine: no account, no container
-	@$(BIN)/python -m local.demo
+	@$(BIN)/python -m local.demo $(ARGS)
 
 test: setup ## Run every test: unit, integration, and end to end on the local stack
 	@$(BIN)/python -m pytest
@@ -41,7 +41,7 @@ bench-media: setup ## What it costs to look into a file before keeping it
 	@$(BIN)/python -m benchmarks.media
 
 stack: setup ## Start the local stack and keep it until Ctrl-C
-	@$(BIN)/python -m local.stack
+	@$(BIN)/python -m local.serve
 
 clean: ## Remove everything that was built or fetched
 	rm -rf .venv .venv-stack .tools .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build

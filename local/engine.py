@@ -11,6 +11,7 @@ _VOICE_OVER = [
     {"option": "-map", "argument": "0:v:0"},
     {"option": "-map", "argument": "1:a:0"},
     {"option": "-c:v", "argument": "copy"},
+    {"option": "-c:a", "argument": "aac"},
     {"option": "-shortest"},
 ]
 

@@ -1,13 +1,10 @@
 """`make stack`: the local stack with its stand-ins, kept until Ctrl-C, and everything one needs to look into it."""
 
 import argparse
-import importlib
-import importlib.util
 import json
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from contextlib import ExitStack
 from types import FrameType
 from urllib.parse import urlsplit
@@ -19,7 +16,8 @@ from rich.table import Table
 from local import build
 from local.ports import Report
 from local.process import CommandFailed
-from local.stack import GATEWAY_PORT, ROOT_KEYS, Stack, StackFailed, stack
+from local.stack import GATEWAY_PORT, ROOT_KEYS, Stack, StackFailed
+from local.world import World, world
 
 ENV_TEMPLATE = build.ROOT / "env.json"
 TOKEN_MARK = "put-the-token-here"
@@ -35,15 +33,13 @@ def main() -> int:
             # A person's `kill` is to leave as little behind as Ctrl-C.
             signal.signal(signal.SIGTERM, _interrupt)
             steps = everything.enter_context(console.status("Starting"))
-            parameters = _stand_ins(everything)
-            aws = everything.enter_context(
-                stack(parameters=parameters, report=_reporter(console, steps), port=arguments.port, exposed=arguments.exposed)
+            here = everything.enter_context(
+                world(report=_reporter(console, steps), port=arguments.port, exposed=arguments.exposed)
             )
-            # The keys of the stand-ins, which take any.
-            aws.put_secret(airtable_token="patLocal.local", nca_api_key="local", storage_access_key="", storage_secret_key="")
+            aws = here.aws
             write_for_sam_local_invoke(aws)
             steps.stop()
-            _introduce(console, aws, parameters)
+            _introduce(console, here)
             stopped.wait()
     except KeyboardInterrupt:
         console.print("Stopped; nothing is left running")
@@ -98,26 +94,16 @@ def write_for_sam_local_invoke(aws: Stack) -> None:
     (aws.folder / "samconfig.toml").write_text("\n".join(["version = 0.1", "[default.local_invoke.parameters]", *lines, ""]))
 
 
-def _stand_ins(everything: ExitStack) -> Mapping[str, str]:
-    parameters = {}
-    for name, parameter in (("airtable", "AirtableEndpoint"), ("nca", "NcaUrl")):
-        if importlib.util.find_spec(f"local.{name}") is None:
-            continue
-        served = everything.enter_context(importlib.import_module(f"local.{name}").serve(port=0))
-        parameters[parameter] = served.address
-    hosts = [urlsplit(address).netloc for parameter, address in parameters.items() if parameter == "NcaUrl"]
-    return {**parameters, **({"SourceLocalHosts": ",".join(hosts)} if hosts else {})}
-
-
-def _introduce(console: Console, aws: Stack, parameters: Mapping[str, str]) -> None:
+def _introduce(console: Console, here: World) -> None:
+    aws = here.aws
     table = Table(title="Reelkeeper, on this machine", show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("AWS", aws.endpoint)
     table.add_row("WEBHOOK_BASE_URL", aws.webhook_base_url())
     table.add_row("Permanent addresses", f"{aws.media_address}/outputs/…")
-    for parameter, address in parameters.items():
-        table.add_row(parameter, address)
+    table.add_row("NCA", f"{here.nca.address} (x-api-key: {here.nca.api_key})")
+    table.add_row("Airtable", f"{here.airtable.address} (token: {here.airtable.token}, base: {here.airtable.base_id})")
     for what in ("BucketName", "LedgerTable", "QueueUrl", "DeadLetterQueueUrl"):
         table.add_row(what, aws.outputs[what])
     table.add_row("Logs", str((aws.folder / "emulator.log").relative_to(build.ROOT)))
@@ -146,10 +132,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.serve", description=__doc__)
     parser.add_argument("--port", type=int, default=GATEWAY_PORT, help="where AWS answers; 0 takes a free one (%(default)s)")
     parser.add_argument("--exposed", action="store_true", help="answer on every address of this machine, as containers need")
     return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@
         aws.put_secret(airtable_token="…")
         aws.post_callback({"job_id": "…", "code": 200, "response": ["https://…"]}, {"job_id": "rec…"})
 
-`python -m local.stack` (`make stack`) keeps one running until Ctrl-C.
+`make stack` (`local/serve.py`) keeps one running, with the stand-ins beside it, until Ctrl-C.
 """
 
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -209,10 +208,3 @@ def _wait_ready(endpoint: str, ended: Any, log: Path) -> None:
         except requests.ConnectionError:
             time.sleep(0.05)
     raise StackFailed(f"The AWS emulator did not start; {log} says why. Its end:\n{log.read_text()[-2000:]}")
-
-
-if __name__ == "__main__":
-    # This module is __main__ now; the loop lives in a room of its own, so that Stack is not defined twice.
-    from local.serve import main
-
-    sys.exit(main())

@@ -51,8 +51,8 @@ def probe(content: bytes | Path) -> Probe:
                 height=picture.height if picture is not None else 0,
                 frames=frames,
                 sound_seconds=sound_seconds,
-                video_codec=picture.codec_context.name if picture is not None else None,
-                audio_codec=sound.codec_context.name if sound is not None else None,
+                video_codec=picture.codec_context.codec.canonical_name if picture is not None else None,
+                audio_codec=sound.codec_context.codec.canonical_name if sound is not None else None,
             )
     except FFmpegError as error:
         raise DoesNotPlay(str(error)) from error

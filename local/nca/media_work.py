@@ -34,7 +34,7 @@ def extension(options: Sequence[Mapping[str, Any]]) -> str:
 
 
 def compose(inputs: Sequence[Path], options: Sequence[Mapping[str, Any]], to: Path) -> None:
-    """Mux the streams that `-map` names (else the best of each kind) without re-encoding, cut to the shortest if asked."""
+    """Mux the streams that `-map` names (else the best of each kind), sound as AAC if asked, cut to the shortest if asked."""
     for codec in ("-c", "-c:v", "-c:a"):
         wanted = _option(options, codec)
         if wanted not in (None, "copy", "aac", "libx264", "h264", "libmp3lame"):
@@ -49,13 +49,16 @@ def compose(inputs: Sequence[Path], options: Sequence[Mapping[str, Any]], to: Pa
         if any(option.get("option") == "-shortest" for option in options):
             ends = min((_seconds(opened[one.number]) for one in wanted_streams), default=ends or 0.0)
         out = files.enter_context(av.open(str(to), mode="w", format=str(_option(options, "-f") or "mp4")))
+        encodes = {"audio"} if _option(options, "-c:a") == "aac" else set()
         pairs = []
         for one in wanted_streams:
             stream = _stream(opened[one.number], one.kind)
-            pairs.append((opened[one.number], stream, out.add_stream_from_template(stream)))
-        for container, stream, target in pairs:
+            encode = one.kind in encodes
+            target = out.add_stream("aac", rate=stream.rate) if encode else out.add_stream_from_template(stream)
+            pairs.append((opened[one.number], stream, target, _encode if encode else _copy))
+        for container, stream, target, convey in pairs:
             container.seek(0)
-            _copy(container, stream, out, target, ends=ends)
+            convey(container, stream, out, target, ends=ends)
 
 
 def join(inputs: Sequence[Path], to: Path) -> None:
@@ -176,6 +179,13 @@ def _copy(container: Any, stream: Any, out: Any, target: Any, *, offset: float =
         _shift(packet, offset)
         packet.stream = target
         out.mux(packet)
+
+
+def _encode(container: Any, stream: Any, out: Any, target: Any, *, ends: float | None = None) -> None:
+    for frame in container.decode(stream):
+        if ends is None or frame.time < ends:
+            out.mux(target.encode(frame))
+    out.mux(target.encode(None))
 
 
 def _shift(packet: Any, seconds: float) -> None:
