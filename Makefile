@@ -14,7 +14,7 @@ demo: setup ## Play the whole story on this machine: no account, no container
 	@$(BIN)/python -m local.demo $(ARGS)
 
 test: setup ## Run every test: unit, integration, and end to end on the local stack
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 lint: setup ## Check style, types, layers and the template
 	$(BIN)/ruff check

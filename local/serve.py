@@ -140,7 +140,3 @@ def _arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -20,6 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("e2e")
             # The first test waits for the build and the deployment.
             item.add_marker(pytest.mark.timeout(600))
+            # One stack for all of them, in one of the workers; the other meanwhile has the rest.
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")
