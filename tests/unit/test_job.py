@@ -20,6 +20,7 @@ from reelkeeper.domain.job import (
     VERIFY_AFTER,
     IllegalMove,
     Job,
+    JobOutput,
     JobState,
     audited,
     job_key,
@@ -111,6 +112,17 @@ def test_a_later_success_reopens_what_had_ended_badly(state: JobState) -> None:
     assert (job.state, job.error, job.told_at, job.settled_at, job.origin) == (JobState.FINISHED, None, None, None, "poll")
     assert job.due_at == NOW + timedelta(minutes=1) + LOOK_AGAIN
     assert len(job.outputs) == 1
+
+
+@pytest.mark.parametrize("state", [JobState.LOST, JobState.REJECTED])
+def test_the_success_that_ended_badly_is_no_news_when_the_queue_repeats_it(state: JobState) -> None:
+    report = a_callback()
+    sources = tuple(JobOutput(source_url=output.url, role=output.role, name=output.name) for output in report.outputs)
+    ended = a_job(state, outputs=sources, told_at=NOW)
+    repeated = hear(ended, report)
+    assert (repeated.state, repeated.told_at) == (state, NOW)
+    assert hear(repeated, report) == repeated
+    assert hear(ended, report, origin="operator").state is JobState.FINISHED
 
 
 def test_a_failure_is_kept_with_its_reason() -> None:

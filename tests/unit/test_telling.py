@@ -160,6 +160,15 @@ def test_what_is_there_is_not_sent_again() -> None:
     ]
 
 
+def test_two_outputs_of_the_same_name_are_told_apart() -> None:
+    outputs = [a_stored_output(place, key=f"outputs/{JOB_ID}/{place}-same.mp4") for place in range(2)]
+    written = attachments(JOB_ID, outputs, None)
+    assert written is not None
+    assert len({one["filename"] for one in written}) == 2
+    there = [an_attachment(f"att{place}", one["filename"]) for place, one in enumerate(written)]
+    assert attachments(JOB_ID, outputs, there) is None
+
+
 def test_a_file_that_airtable_is_still_fetching_is_there() -> None:
     assert attachments(JOB_ID, [a_stored_output()], [an_attachment(size=None)]) is None
 
@@ -245,5 +254,6 @@ def test_the_response_names_what_lasts_and_nothing_that_expires() -> None:
     }
 
 
-def test_a_response_is_never_longer_than_a_person_reads() -> None:
-    assert len(response_text(a_stored_job(*(a_stored_output(index) for index in range(500))))) == 10_000
+def test_a_response_of_many_outputs_shows_the_first_and_counts_the_rest() -> None:
+    said = json.loads(response_text(a_stored_job(*(a_stored_output(index) for index in range(500)))))
+    assert (len(said["outputs"]), said["more_outputs"]) == (40, 460)

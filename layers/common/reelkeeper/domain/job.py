@@ -178,6 +178,8 @@ def receive(job: Job | None, callback: Callback, *, key: str, origin: Origin, at
         sender=callback.sender,
         submitted_at=known.submitted_at or at - timedelta(seconds=_clamp(callback.timing.total_s)),
     )
+    if callback.outcome == "success" and origin == "webhook" and _ended_with(known, callback):
+        return _once(known, at=at, what=f"the success that ended {known.state} was reported again")
     if callback.outcome == "success" and _S.FINISHED in TRANSITIONS[known.state]:
         outputs = tuple(_planned(output) for output in callback.outputs)
         count = f"{len(outputs)} output{'' if len(outputs) == 1 else 's'}"
@@ -225,6 +227,12 @@ def audited(job: Job, *, at: datetime, why: str) -> Job:
 def tried(job: Job, *, at: datetime, why: str, due_at: datetime) -> Job:
     """The job after a try that did not get it further, with the reason, to be looked at again at `due_at`."""
     return replace(note(job, at=at, what=why), attempts=job.attempts + 1, due_at=due_at)
+
+
+def _ended_with(job: Job, callback: Callback) -> bool:
+    """Whether this very success ended badly already: a queue's repetition is no news, what the poller or a person finds is."""
+    sources = [output.source_url for output in job.outputs]
+    return job.state in (_S.LOST, _S.REJECTED) and bool(sources) and sources == [output.url for output in callback.outputs]
 
 
 def _planned(output: Output) -> JobOutput:

@@ -10,7 +10,7 @@ from reelkeeper.domain.mapping import JobsTable, Target
 
 TELLABLE = frozenset({JobState.STORED, JobState.FAILED, JobState.LOST, JobState.REJECTED})
 # Airtable's long text holds 100,000 characters; a person reads the first screen.
-_TEXT_CHARS = 10_000
+_OUTPUTS_SHOWN = 40
 
 Fields = Mapping[str, Any]
 
@@ -59,10 +59,10 @@ def attachments(job_id: str, outputs: Sequence[JobOutput], there: object) -> lis
     """
     cell = [one for one in there if isinstance(one, dict)] if isinstance(there, list) else []
     by_name = {one.get("filename"): one for one in cell}
+    names = _file_names(job_id, outputs)
     new: list[dict[str, str]] = []
     kept: list[str] = []
-    for output in outputs:
-        name = file_name(job_id, output)
+    for name, output in zip(names, outputs, strict=True):
         same = by_name.get(name)
         if same is not None and same.get("size") in (None, output.size):
             kept.append(same["id"])
@@ -70,9 +70,14 @@ def attachments(job_id: str, outputs: Sequence[JobOutput], there: object) -> lis
             new.append({"url": output.permanent_url or "", "filename": name})
     if not new:
         return None
-    stale = {file_name(job_id, output) for output in outputs}
-    others = [one["id"] for one in cell if one["id"] not in kept and one.get("filename") not in stale]
+    others = [one["id"] for one in cell if one["id"] not in kept and one.get("filename") not in names]
     return [*new, *({"id": one} for one in (*kept, *others))]
+
+
+def _file_names(job_id: str, outputs: Sequence[JobOutput]) -> list[str]:
+    """A name of its own for each: two outputs of one job may be called the same."""
+    names = [file_name(job_id, output) for output in outputs]
+    return [f"{place}-{name}" if names.count(name) > 1 else name for place, name in enumerate(names)]
 
 
 def file_name(job_id: str, output: JobOutput) -> str:
@@ -82,15 +87,16 @@ def file_name(job_id: str, output: JobOutput) -> str:
 
 
 def response_text(job: Job) -> str:
-    """What the row says NCA answered, with the addresses that last in place of those that do not."""
+    """What the row says NCA answered, as JSON, with the addresses that last in place of those that do not."""
     said = {
         "job_id": job.job_id,
         "endpoint": job.endpoint,
-        "outputs": [output.permanent_url for output in job.outputs],
+        "outputs": [output.permanent_url for output in job.outputs[:_OUTPUTS_SHOWN]],
+        "more_outputs": len(job.outputs) - _OUTPUTS_SHOWN if len(job.outputs) > _OUTPUTS_SHOWN else None,
         "bytes": sum(output.size or 0 for output in job.outputs),
         "run_time": job.timing.run_s,
     }
-    return json.dumps({name: value for name, value in said.items() if value is not None}, ensure_ascii=False)[:_TEXT_CHARS]
+    return json.dumps({name: value for name, value in said.items() if value is not None}, ensure_ascii=False)
 
 
 def _changed(wanted: Fields, there: Fields) -> dict[str, Any]:
