@@ -147,7 +147,9 @@ def _client(settings: StorageSettings, keys: tuple[str, str] | None, width: int)
             "aws_access_key_id": access,
             "aws_secret_access_key": secret,
         }
-    return cast("S3Client", boto3.client("s3", config=config, **place))
+    # See adapters/clients.py: two packages of stubs, of which either may be in force.
+    make: Any = boto3.client
+    return cast("S3Client", make("s3", config=config, **place))
 
 
 class _Missing(Exception):

@@ -1,6 +1,6 @@
 """The AWS clients, made once per cold start with the patience each caller can afford."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
@@ -17,22 +17,25 @@ IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attemp
 PATIENT = Config(connect_timeout=3, read_timeout=20, retries={"total_max_attempts": 4, "mode": "standard"})
 
 
-# Cast, because aws-sam-cli brings boto3's other stubs, which type the same clients under other names.
+# aws-sam-cli brings other stubs of boto3, which name the same types otherwise; whichever was installed last is in force.
+_client: Any = boto3.client
+
+
 def sqs(config: Config = PATIENT) -> "SQSClient":
-    return cast("SQSClient", boto3.client("sqs", config=config))
+    return cast("SQSClient", _client("sqs", config=config))
 
 
 def s3(config: Config = PATIENT) -> "S3Client":
-    return cast("S3Client", boto3.client("s3", config=config))
+    return cast("S3Client", _client("s3", config=config))
 
 
 def secrets_manager(config: Config = PATIENT) -> "SecretsManagerClient":
-    return cast("SecretsManagerClient", boto3.client("secretsmanager", config=config))
+    return cast("SecretsManagerClient", _client("secretsmanager", config=config))
 
 
 def dynamodb() -> "DynamoDBClient":
-    return cast("DynamoDBClient", boto3.client("dynamodb", config=PATIENT))
+    return cast("DynamoDBClient", _client("dynamodb", config=PATIENT))
 
 
 def ssm() -> "SSMClient":
-    return cast("SSMClient", boto3.client("ssm", config=PATIENT))
+    return cast("SSMClient", _client("ssm", config=PATIENT))
