@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from reelkeeper.adapters.inbox import Waiting
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
-from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, audited, tried
+from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, tried
 from reelkeeper.domain.message import QUEUE_LIMIT_BYTES, Message, NotAMessage, Pointer, encode, point
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, retry_delay
+from reelkeeper.services.audit import audit
 from reelkeeper.services.outside import Outside
 from reelkeeper.telemetry import logger
 
@@ -31,15 +32,21 @@ def sweep(*, outside: Outside, clock: Clock, chance: Callable[[], float], ends_a
     """Look at everything that is due, oldest first, until `ends_at`; what is left is first in the next sweep."""
     inboxed = _empty_inbox(outside, clock, ends_at)
     due = sent = 0
+    published: list[Job] = []
     for job in outside.ledger.due(now=clock(), limit=_JOBS_A_SWEEP):
         if clock() >= ends_at:
             break
         due += 1
+        if job.state is JobState.PUBLISHED:
+            published.append(job)
+            continue
         try:
             sent += _look(job, outside, clock, chance)
         except (RetryLater, Refused) as error:
             # It stays due; the next job may well be luckier.
             logger.warning("job could not be looked at", job_id=job.job_id, record_id=job.record_id, reason=error.reason)
+    # Last, because these files are kept already and the others are not yet.
+    audit(published, outside=outside, clock=clock, chance=chance, ends_at=ends_at)
     return Swept(inboxed, due, sent)
 
 
@@ -71,9 +78,6 @@ def _take(one: Waiting, outside: Outside, clock: Clock) -> int:
 def _look(job: Job, outside: Outside, clock: Clock, chance: Callable[[], float]) -> int:
     at = clock()
     later = at + max(retry_delay(job.attempts + 5, chance=chance(), longest=LONGEST_IN_LEDGER), LOOK_AGAIN)
-    if job.state is JobState.PUBLISHED:
-        _audit(job, outside, at, later)
-        return 0
     text = _from_nca(job, outside, at) if job.state is JobState.SUBMITTED else _kept(job, outside)
     if text is not None:
         outside.queue.send(text)
@@ -98,17 +102,6 @@ def _from_nca(job: Job, outside: Outside, at: datetime) -> str | None:
     asked = {"job_id": job.record_id, "operation": job.operation, "target_id": job.target_id}
     query = {name: value for name, value in asked.items() if value}
     return encode(Message(body=report, received_at=at, query=query, content_type="application/json", origin="poll"))
-
-
-def _audit(job: Job, outside: Outside, at: datetime, later: datetime) -> None:
-    """A published job is kept once all its objects are found to be there, as large as the ledger says."""
-    for output in job.outputs:
-        there = outside.bucket.head(output.key or "")
-        if there is None or there.size != output.size:
-            logger.error("object missing", job_id=job.job_id, record_id=job.record_id, key=output.key)
-            _change(outside, job, lambda known: tried(known, at=at, why="an object is missing", due_at=later))
-            return
-    _change(outside, job, lambda known: audited(known, at=at, why="every object is still there"))
 
 
 def _change(outside: Outside, job: Job, decide: Callable[[Job], Job]) -> None:
