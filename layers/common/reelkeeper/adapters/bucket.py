@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from reelkeeper.domain.errors import RetryLater
-from reelkeeper.domain.naming import CACHE_CONTROL, content_disposition, content_type, permanent_url
+from reelkeeper.domain.errors import Gone, RetryLater
+from reelkeeper.domain.naming import CACHE_CONTROL, content_disposition, content_type, permanent_url, quarantine_key
 from reelkeeper.settings import StorageSettings
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ _MISCONFIGURED = frozenset(
     {"AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessControlListNotSupported"}
 )
 _UNTIL_SOMEONE_ACTS = timedelta(minutes=5)
+# S3 copies up to 5 GiB in one request; above, in parts.
+_COPYING = TransferConfig(multipart_threshold=5 * 1024**3, multipart_chunksize=512 * 1024**2)
+_REASON_CHARS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,44 @@ class Bucket:
                 self._client.abort_multipart_upload(Bucket=self._settings.bucket, Key=key, UploadId=upload_id)
         except _Missing:
             return
+
+    def read(self, key: str, start: int, length: int) -> bytes:
+        """The object's bytes from `start` on, `length` of them or as many as there are; raises Gone where no object is."""
+        try:
+            with _translated():
+                span = f"bytes={start}-{start + length - 1}"
+                body: bytes = self._client.get_object(Bucket=self._settings.bucket, Key=key, Range=span)["Body"].read()
+        except _Missing:
+            raise Gone(f"there is no object under {key}") from None
+        return body
+
+    def quarantine(self, key: str, *, reason: str) -> str:
+        """Move an object to where no one is led, the reason in its metadata, and return its new key.
+
+        Copied, then deleted: what stops in between leaves two, and is made good by the next try.
+        """
+        aside = quarantine_key(key)
+        # A browser that is shown it all the same saves it; the store's own ACL, private, is the default of a copy.
+        described = {"ContentType": "application/octet-stream", "ContentDisposition": "attachment"}
+        # Metadata travels as a header, which carries nothing but ASCII.
+        why = {"reason": reason.encode("ascii", "replace").decode()[:_REASON_CHARS]}
+        self._copy(key, aside, {**described, "Metadata": why})
+        with _translated():
+            self._client.delete_object(Bucket=self._settings.bucket, Key=key)
+        return aside
+
+    def describe(self, key: str, *, name: str, media_type: str) -> None:
+        """Give an object the Content-Type and the file name its bytes deserve; they themselves stay as they are."""
+        self._copy(key, key, {**self._describe(name), "ContentType": media_type})
+
+    def _copy(self, key: str, to: str, described: Mapping[str, Any]) -> None:
+        source: Any = {"Bucket": self._settings.bucket, "Key": key}
+        extra = {**described, "MetadataDirective": "REPLACE"}
+        try:
+            with _translated():
+                self._client.copy(source, self._settings.bucket, to, ExtraArgs=extra, Config=_COPYING)
+        except _Missing:
+            raise Gone(f"there is no object under {key}") from None
 
     def address(self, key: str) -> str:
         """The permanent URL of an object."""

@@ -44,6 +44,11 @@ def object_key(job_id: str, index: int, name: str) -> str:
     return f"{OUTPUTS_PREFIX}{_safe_id(job_id)}/{index}-{_safe_name(name)}"
 
 
+def quarantine_key(key: str) -> str:
+    """Where an output goes that is not what it claims to be: the same path under `quarantine/`, which nothing serves."""
+    return QUARANTINE_PREFIX + key.removeprefix(OUTPUTS_PREFIX)
+
+
 def content_type(name: str) -> str:
     """The type browsers expect for a file of this name; NCA sends none, and S3 would say `binary/octet-stream`."""
     # Of the name the object gets: `guess_type` takes others for URLs, and answers what a `data:` one says.
