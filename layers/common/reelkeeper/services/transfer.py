@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
+from typing import Literal, Protocol
 
 from reelkeeper.adapters.bucket import Bucket, Part, Taken
 from reelkeeper.adapters.source import Source
@@ -19,11 +21,39 @@ MAX_PARTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """How a copy went, and what this run of it cost.
+
+    `moved` bytes went through here (0: the store copied on its own), `kept_before` bytes lay there from earlier runs; `width`
+    is the most connections at once, `retries` counts parts that were sent again.
+    """
+
+    way: Literal["put", "parts", "stream", "server-side", "found"]
+    seconds: float = 0.0
+    moved: int = 0
+    kept_before: int = 0
+    width: int = 1
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """What lies in the bucket now: bytes and their CRC32, base64 as S3 writes it."""
+    """What lies in the bucket now: bytes and their CRC32, base64 as S3 writes it (None: the store copied, and gives none)."""
 
     size: int
-    crc32: str
+    crc32: str | None
+    work: Work = Work("put")
+
+
+class Unfinished(RetryLater):
+    """The copy came further and was saved; the same call goes on where it stopped, by another process too."""
+
+
+class Checkpoint(Protocol):
+    """Where a copy keeps, as text, how far it came; a ledger's attribute, or a file beside a command."""
+
+    def load(self) -> str | None: ...
+    def save(self, text: str | None) -> None: ...
 
 
 def part_bytes(size: int | None, *, smallest: int = 8 * MIB) -> int:
@@ -50,6 +80,48 @@ def cut(chunks: Iterable[bytes], length: int) -> Iterator[bytes]:
                 piece.clear()
     if piece:
         yield bytes(piece)
+
+
+class Copier:
+    """All copies of one process: they share the memory, the connections and the patience with each source's host.
+
+    `memory` in bytes bounds what all copies together hold of the files they move, however large those are.
+    """
+
+    def __init__(self, source: Source, bucket: Bucket, *, memory: int = 32 * MIB) -> None:
+        self._source = source
+        self._bucket = bucket
+        self._memory = memory
+
+    def copy(
+        self,
+        url: str,
+        key: str,
+        *,
+        name: str,
+        confirmed: bool = False,
+        checkpoint: Checkpoint | None = None,
+        left_s: Callable[[], float] = lambda: inf,
+        progress: Callable[[int, int | None], None] = lambda _done, _size: None,
+    ) -> Kept:
+        """Copy a URL to a key of the bucket and return what was kept.
+
+        `name` decides the object's Content-Type and file name; `confirmed` says that NCA named this URL, or that an operator
+        typed it. `left_s` tells the seconds that are left: before there are none the copy stops with Unfinished, to be called
+        again. Without `checkpoint`, what is broken off starts anew. `progress` hears (bytes in the bucket so far, size or None)
+        from any thread. Raises RetryLater (Unfinished among them), Refused or Gone, naming the URL without its query, key and
+        reason.
+        """
+        del checkpoint, left_s
+        return transfer(
+            url,
+            key,
+            name=name,
+            source=self._source,
+            bucket=self._bucket,
+            confirmed=confirmed,
+            progress=lambda done: progress(done, None),
+        )
 
 
 def transfer(
@@ -79,9 +151,10 @@ def keep(body: bytes, key: str, *, name: str, bucket: Bucket) -> Kept:
     """Store a small body as it is, a transcript for one; raises Refused for no bytes at all."""
     if not body:
         raise Refused("the output is empty: NCA delivered a file of 0 bytes")
-    kept = Kept(len(body), crc32_text(zlib.crc32(body)))
+    crc32 = crc32_text(zlib.crc32(body))
+    kept = Kept(len(body), crc32)
     try:
-        bucket.put(key, body, name=name, crc32=kept.crc32)
+        bucket.put(key, body, name=name, crc32=crc32)
     except Taken:
         return _same(kept, key, bucket=bucket)
     return _verified(kept, key, bucket=bucket)
@@ -97,8 +170,9 @@ def _in_parts(pieces: Iterable[bytes], key: str, *, name: str, bucket: Bucket, p
             crc = zlib.crc32(piece, crc)
             size += len(piece)
             progress(size)
-        kept = Kept(size, crc32_text(crc))
-        bucket.complete(key, upload_id, parts, size=size, crc32=kept.crc32)
+        crc32 = crc32_text(crc)
+        kept = Kept(size, crc32)
+        bucket.complete(key, upload_id, parts, size=size, crc32=crc32)
     except Taken:
         bucket.abort(key, upload_id)
         return _same(kept, key, bucket=bucket)
