@@ -62,6 +62,7 @@ def test_the_ledgers_keys_and_indexes_are_the_codes() -> None:
     assert {index["IndexName"]: _names(index) for index in table["GlobalSecondaryIndexes"]} == {
         "due": ["due_shard", "due_at"],
         "record": ["record_id", "received_at"],
+        "reference": ["ref", "received_at"],
     }
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 

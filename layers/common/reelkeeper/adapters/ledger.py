@@ -6,7 +6,7 @@ The lease, the message and the checkpoints are attributes of their own, so that 
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -151,6 +151,12 @@ class Ledger:
                     yield job
                 if found >= limit:
                     return
+
+    def refer(self, job: Job, references: Iterable[str]) -> None:
+        """Let each of these names lead to the job; writing one again changes nothing."""
+        for ref in references:
+            with _translated():
+                self._client.put_item(TableName=self._table, Item=items.to_pointer(ref, job))
 
     def of_record(self, record_id: str) -> tuple[Job, ...]:
         """All jobs of one Airtable row, the latest first."""

@@ -1,7 +1,7 @@
 """A job as a DynamoDB item and back: the attribute names of the ledger, which template.yaml shares.
 
-`due_shard`, `due_at`, `record_id` and `received_at` are keys of the indexes and therefore absent, never null, where they do
-not apply; that is what makes the indexes sparse.
+`due_shard`, `due_at`, `record_id`, `received_at` and `ref` are keys of the indexes and therefore absent, never null, where
+they do not apply; that is what makes the indexes sparse. An item with a `ref` is no job: it points to the one in `of`.
 """
 
 import zlib
@@ -13,11 +13,11 @@ from typing import Any, cast
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from reelkeeper.domain.callback import Sender, Timing
-from reelkeeper.domain.job import Event, Job, JobOutput, JobState
+from reelkeeper.domain.job import SETTLED_TTL, Event, Job, JobOutput, JobState
 from reelkeeper.domain.moment import parse_moment, show_moment
 
 DUE_SHARDS = 8
-DUE_INDEX, RECORD_INDEX = "due", "record"
+DUE_INDEX, RECORD_INDEX, REFERENCE_INDEX = "due", "record", "reference"
 KEY, DUE_SHARD, DUE_AT, RECORD_ID, RECEIVED_AT, EXPIRES_AT = (
     "job_id",
     "due_shard",
@@ -26,6 +26,9 @@ KEY, DUE_SHARD, DUE_AT, RECORD_ID, RECEIVED_AT, EXPIRES_AT = (
     "received_at",
     "expires_at",
 )
+REF, OF = "ref", "of"
+# A pointer outlives its job's last days, which begin when it is settled.
+POINTER_TTL = 2 * SETTLED_TTL
 # What a job's item also holds, written by other hands than `Ledger.save`.
 LEASE_OWNER, LEASE_UNTIL, MESSAGE, CHECKPOINTS = "lease_owner", "lease_until", "message", "checkpoints"
 
@@ -54,6 +57,17 @@ def to_item(job: Job) -> dict[str, Any]:
     if job.expires_at is not None:
         plain[EXPIRES_AT] = int(job.expires_at.timestamp())
     return {name: _write.serialize(value) for name, value in plain.items() if value is not None}
+
+
+def to_pointer(ref: str, job: Job) -> dict[str, Any]:
+    """A pointer's item; the same name and job always make the same key."""
+    return {
+        KEY: {"S": f"ref#{ref}#{job.job_id}"},
+        REF: {"S": ref},
+        OF: {"S": job.job_id},
+        RECEIVED_AT: {"S": show_moment(job.received_at)},
+        EXPIRES_AT: {"N": str(int((job.received_at + POINTER_TTL).timestamp()))},
+    }
 
 
 def from_item(item: Mapping[str, Any]) -> Job:

@@ -14,6 +14,8 @@ from reelkeeper.domain.callback import Callback, parse
 from reelkeeper.domain.errors import Gone, RetryLater
 from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, job_key, receive, told, tried
 from reelkeeper.domain.message import CALLBACKS_PREFIX, INBOX_PREFIX, Message, NotAMessage, Pointer, decode
+from reelkeeper.domain.ping import answered
+from reelkeeper.domain.references import references
 from reelkeeper.domain.telling import TELLABLE
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, LONGEST_IN_QUEUE, retry_delay, spread
 from reelkeeper.services.lease import Leases
@@ -134,13 +136,15 @@ class _Run:
         def fold(job: Job | None) -> Job:
             for one in heard:
                 job = receive(job, one.callback, key=key, origin=one.message.origin, at=clock())
-            return cast(Job, job)
+            return answered(cast(Job, job), at=clock())
 
         job = ledger.change(key, fold)
+        known_by = [name for one in heard for name in (one.delivery.message_id, one.inbox_key) if name]
         last = next((one for one in reversed(heard) if one.callback.outcome == "success"), heard[-1])
         if job.done:
             logger.info("callback repeated", job_id=key, record_id=job.record_id, state=job.state)
             return Step()
+        ledger.refer(job, references(job, message_ids=known_by))
         if last.callback.outcome == "success" or job.state in (JobState.SUBMITTED, JobState.FAILED):
             ledger.keep_message(key, last.message, elsewhere=self._keep_elsewhere)
         if not self._leases.take(key, [one.delivery.receipt for one in heard]):
@@ -162,6 +166,8 @@ class _Run:
     def _settle(self, job: Job, telling: Telling) -> Step:
         try:
             if telling.error is None:
+                if telling.target_id:
+                    self._outside.ledger.refer(job, [telling.target_id])
                 self._note(job.job_id, lambda known: told(known, at=self._clock(), what=telling.what), state=job.state)
                 logger.info("Airtable told", job_id=job.job_id, record_id=job.record_id, state=job.state, what=telling.what)
                 return Step()

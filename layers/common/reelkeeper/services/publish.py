@@ -27,10 +27,11 @@ class NoRow(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """How telling went: in words when Airtable shows the job's state now, else the error."""
+    """How telling went: in words when Airtable shows the job's state now, else the error; which record shows the output."""
 
     what: str = ""
     error: Failure | None = None
+    target_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -187,4 +188,5 @@ def _telling(job: Job, row: Row | None, targets: _Targets, desk: _Desk, table: J
         f"{name} {record_id}" for name, record_id in (one for one in (target, own) if one in desk.seen and one)
     )
     remark = _remark(job, targets, desk) or desk.dropped.get(own)
-    return Telling(f"Airtable shows it ({where})" + (f"; {remark}" if remark else ""))
+    what = f"Airtable shows it ({where})" + (f"; {remark}" if remark else "")
+    return Telling(what, target_id=target[1] if target is not None else None)
