@@ -3,11 +3,12 @@
 At-least-once delivery, one effect: what the ledger says is done is not done again, and each job has one worker at a time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from reelkeeper.domain.callback import Callback, parse
@@ -68,14 +69,20 @@ def persist(
         heard, again = run.open(deliveries)
         # Jobs wait for their copies, so that the two have threads of their own.
         with ThreadPoolExecutor(WIDTH) as copying, ThreadPoolExecutor(max(len(heard), 1)) as working:
-            steps = dict(zip(heard, working.map(lambda key: run.advance(key, heard[key], copying), heard), strict=True))
-        steps |= run.tell([step.job for step in steps.values() if step.job is not None])
+            advanced = working.map(lambda key: run.safely(heard[key], partial(run.advance, key, heard[key], copying)), heard)
+            steps = dict(zip(heard, advanced, strict=True))
+        steps |= run.tell([step.job for step in steps.values() if step.job is not None], heard)
         for key, step in steps.items():
             leases.drop(key)
             again += [(one.delivery, step.again) for one in heard[key] if step.again is not None]
             if step.again is None:
                 run.clear(heard[key])
         return run.send_back(again)
+
+
+def _latest(heard: Sequence[Heard]) -> Heard:
+    """The one that counts: the last success, else the last."""
+    return next((one for one in reversed(heard) if one.callback.outcome == "success"), heard[-1])
 
 
 class _Run:
@@ -121,47 +128,73 @@ class _Run:
         """Bring one job as far as it goes without Airtable; whatever goes wrong with it concerns no other job."""
         receives = max(one.delivery.receives for one in heard)
         try:
-            return self._advance(key, heard, copying)
+            job = self._take_in(key, heard)
+        except RetryLater as error:
+            # The ledger does not have the message yet, so that it stays on the queue however often it was tried.
+            logger.warning("message not in the ledger yet", job_id=key, reason=error.reason)
+            return Step(again=self._delay(error, receives))
+        try:
+            return self._copy(job, heard, copying) if job is not None else Step()
         except RetryLater as error:
             return self._try_again(key, error, receives)
-        except Exception as error:  # noqa: BLE001 - the outermost loop: a fault of ours in one job must not stop the batch
-            logger.exception("job failed on a fault of ours", job_id=key)
-            reason = f"a fault of ours: {type(error).__name__}: {error}"
-            step = self._try_again(key, RetryLater(reason), receives)
-            return step if receives < TRIES_OF_POISON else self._bury_all(heard, reason)
 
-    def _advance(self, key: str, heard: Sequence[Heard], copying: Executor) -> Step:
-        ledger, clock = self._outside.ledger, self._clock
+    def _take_in(self, key: str, heard: Sequence[Heard]) -> Job | None:
+        """The job with these callbacks folded in and kept; None where they change nothing, as it is done."""
 
         def fold(job: Job | None) -> Job:
             for one in heard:
-                job = receive(job, one.callback, key=key, origin=one.message.origin, at=clock())
-            return answered(cast(Job, job), at=clock())
+                job = receive(job, one.callback, key=key, origin=one.message.origin, at=self._clock())
+            return answered(cast(Job, job), at=self._clock())
 
-        job = ledger.change(key, fold)
-        known_by = [name for one in heard for name in (one.delivery.message_id, one.inbox_key) if name]
-        last = next((one for one in reversed(heard) if one.callback.outcome == "success"), heard[-1])
+        job = self._outside.ledger.change(key, fold)
         if job.done:
             logger.info("callback repeated", job_id=key, record_id=job.record_id, state=job.state)
-            return Step()
-        ledger.refer(job, references(job, message_ids=known_by))
+            return None
+        known_by = [name for one in heard for name in (one.delivery.message_id, one.inbox_key) if name]
+        self._outside.ledger.refer(job, references(job, message_ids=known_by))
+        last = _latest(heard)
         if last.callback.outcome == "success" or job.state in (JobState.SUBMITTED, JobState.FAILED):
-            ledger.keep_message(key, last.message, elsewhere=self._keep_elsewhere)
+            self._outside.ledger.keep_message(key, last.message, elsewhere=self._keep_elsewhere)
+        return job
+
+    def _copy(self, job: Job, heard: Sequence[Heard], copying: Executor) -> Step:
+        key = job.job_id
         if not self._leases.take(key, [one.delivery.receipt for one in heard]):
             return Step(again=retry_delay(max(one.delivery.receives for one in heard) - 1, chance=self._chance()))
         # Under the lease: another worker may have come further meanwhile.
-        job = ledger.get(key) or job
+        job = self._outside.ledger.get(key) or job
         if job.state is JobState.FINISHED:
-            job = copy_outputs(job, last.callback, outside=self._outside, clock=clock, pool=copying)
+            job = copy_outputs(job, _latest(heard).callback, outside=self._outside, clock=self._clock, pool=copying)
             logger.info("outputs copied", job_id=key, record_id=job.record_id, state=job.state, origin=job.origin)
         return Step(job=job) if job.state in TELLABLE and job.told_at is None else Step()
 
-    def tell(self, jobs: Sequence[Job]) -> dict[str, Step]:
-        """Tell Airtable about all jobs at once and settle each in the ledger."""
-        if not jobs:
-            return {}
+    def safely(self, heard: Sequence[Heard], work: Callable[[], Step]) -> Step:
+        """Do a part of one job's work; a fault of ours in it brings back its messages alone, and buries them in the end."""
+        receives = max(one.delivery.receives for one in heard)
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - the outermost loop: one job's fault must not stop the batch
+            logger.exception("job failed on a fault of ours", job_id=job_key(heard[0].callback, heard[0].message.body))
+            if receives < TRIES_OF_POISON:
+                return Step(again=retry_delay(receives, chance=self._chance()))
+            return self._bury_all(heard, f"a fault of ours: {type(error).__name__}: {error}")
+
+    def tell(self, jobs: Sequence[Job], heard: Mapping[str, Sequence[Heard]]) -> dict[str, Step]:
+        """Tell Airtable about all jobs at once; after a fault of ours one by one, since it is one job's."""
+        if len(jobs) > 1:
+            try:
+                return self._tell(jobs)
+            except Exception:  # noqa: BLE001 - the outermost loop, too: whose fault it is shows when each is told alone
+                # What was written already is seen to be there, and is not written again.
+                logger.exception("jobs are told one by one after a fault of ours")
+        return {job.job_id: self.safely(heard[job.job_id], partial(self._tell_one, job)) for job in jobs}
+
+    def _tell(self, jobs: Sequence[Job]) -> dict[str, Step]:
         tellings = publish(jobs, airtable=self._outside.airtable, mapping=self._outside.mapping)
         return {job.job_id: self._settle(job, tellings[job.job_id]) for job in jobs}
+
+    def _tell_one(self, job: Job) -> Step:
+        return self._tell([job])[job.job_id]
 
     def _settle(self, job: Job, telling: Telling) -> Step:
         try:

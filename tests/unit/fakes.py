@@ -1,0 +1,361 @@
+"""The outside systems in memory and in virtual time: each is its adapter with the network taken out.
+
+They inherit from the adapters, so that mypy holds every signature to the real one's and what an adapter composes of smaller
+calls (`Ledger.change`) runs as it is. A fake fails when it is told to, with the errors that its adapter raises.
+"""
+
+import threading
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from importlib.resources import files
+from itertools import count
+
+from reelkeeper.adapters.airtable import Airtable, Row
+from reelkeeper.adapters.bucket import Bucket, Stored, Taken
+from reelkeeper.adapters.inbox import Inbox, Waiting
+from reelkeeper.adapters.ledger import Ledger, Outrun
+from reelkeeper.adapters.ledger_items import from_item, to_item
+from reelkeeper.adapters.nca import Nca, Status
+from reelkeeper.adapters.queue import Queue
+from reelkeeper.adapters.source import Source, Stream
+from reelkeeper.domain.callback import Sender
+from reelkeeper.domain.errors import Gone, Refused, RetryLater
+from reelkeeper.domain.job import Job
+from reelkeeper.domain.mapping import read_mapping
+from reelkeeper.domain.message import INBOX_PREFIX, Message, Pointer, encode, message_key
+from reelkeeper.services.outside import Outside
+from reelkeeper.services.persist import Delivery
+from reelkeeper.services.transfer import crc32_text
+from tests.unit.builders import NOW
+
+# The template's, for a message whose worker says nothing about it.
+VISIBILITY = timedelta(seconds=5_400)
+MAPPING = read_mapping(files("reelkeeper").joinpath("mapping.toml").read_text("utf-8"))
+
+
+class Clock:
+    """Virtual time: it stands still until a test moves it."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, by: timedelta) -> None:
+        self.now += by
+
+
+class FakeLedger(Ledger):
+    """Jobs as items, written only by who has read the last version; `down` is what every call raises, if anything."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, object]] = {}
+        self.leases: dict[str, tuple[str, datetime]] = {}
+        self.messages: dict[str, Message | Pointer] = {}
+        self.references: dict[str, str] = {}
+        self.saved: list[Job] = []
+        self.down: Exception | None = None
+        # Called with each job before it is written: where a test lets another worker come first.
+        self.on_save: Callable[[Job], None] = lambda _: None
+        self._lock = threading.Lock()
+
+    def get(self, job_id: str) -> Job | None:
+        self._answer()
+        item = self.items.get(job_id)
+        return from_item(item) if item is not None else None
+
+    def save(self, job: Job) -> Job:
+        self._answer()
+        self.on_save(job)
+        with self._lock:
+            known = self.items.get(job.job_id)
+            if (from_item(known).version if known else 0) != job.version:
+                raise Outrun(job.job_id)
+            saved = replace(job, version=job.version + 1)
+            self.items[job.job_id] = to_item(saved)
+            self.saved.append(saved)
+        return saved
+
+    def put(self, job: Job) -> Job:
+        """Arrange a job, whatever is there."""
+        self.items[job.job_id] = to_item(job)
+        return job
+
+    def job(self, job_id: str) -> Job:
+        """The job, which must be there, however down the ledger is."""
+        return from_item(self.items[job_id])
+
+    def lease(self, job_id: str, *, owner: str, now: datetime, until: datetime) -> bool:
+        self._answer()
+        with self._lock:
+            other, ends = self.leases.get(job_id, (owner, now))
+            if other != owner and ends >= now:
+                return False
+            self.leases[job_id] = owner, until
+        return True
+
+    def release(self, job_id: str, *, owner: str) -> None:
+        self._answer()
+        with self._lock:
+            if self.leases.get(job_id, ("", NOW))[0] == owner:
+                del self.leases[job_id]
+
+    def keep_message(self, job_id: str, message: Message, *, elsewhere: Callable[[Message], str]) -> None:
+        self._answer()
+        self.messages[job_id] = message if len(message.body) < 150_000 else Pointer(elsewhere(message))
+
+    def message(self, job_id: str) -> Message | Pointer | None:
+        self._answer()
+        return self.messages.get(job_id)
+
+    def refer(self, job: Job, references: Iterable[str]) -> None:
+        self._answer()
+        self.references.update(dict.fromkeys(references, job.job_id))
+
+    def _answer(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A message on the queue: when it is to be seen again, and how often it was seen."""
+
+    text: str
+    visible_at: datetime
+    receives: int = 0
+
+
+class FakeQueue(Queue):
+    """SQS in virtual time; `hidden` is every wish for a delay, `buried` the dead letters with their reasons."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self.waiting: dict[str, _Waiting] = {}
+        self.hidden: list[tuple[str, timedelta]] = []
+        self.buried: list[tuple[str, str]] = []
+        self.down: RetryLater | None = None
+        self._sent = 0
+
+    def send(self, text: str, *, delay: timedelta = timedelta()) -> str:
+        self._answer()
+        self._sent += 1
+        message_id = f"message-{self._sent}"
+        self.waiting[message_id] = _Waiting(text, self._clock() + delay)
+        return message_id
+
+    def bury(self, text: str, *, reason: str) -> None:
+        self._answer()
+        self.buried.append((text, reason))
+
+    def hide(self, receipt: str, *, delay: timedelta) -> None:
+        self._answer()
+        self.hidden.append((receipt, delay))
+        if receipt in self.waiting:
+            self.waiting[receipt].visible_at = self._clock() + delay
+
+    def receive(self, most: int = 10) -> list[Delivery]:
+        """Up to ten of the messages that may be seen, as the event source delivers them."""
+        seen = [(name, one) for name, one in self.waiting.items() if one.visible_at <= self._clock()][:most]
+        for _, one in seen:
+            one.receives += 1
+            one.visible_at = self._clock() + VISIBILITY
+        return [Delivery(name, name, one.text, one.receives) for name, one in seen]
+
+    def delete(self, message_id: str) -> None:
+        del self.waiting[message_id]
+
+    def _answer(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+
+class FakeInbox(Inbox):
+    """Messages by key."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self.messages: dict[str, Message] = {}
+        self.since: dict[str, datetime] = {}
+        self.down: RetryLater | None = None
+
+    def put(self, message: Message, prefix: str = INBOX_PREFIX) -> str:
+        self._answer()
+        key = message_key(message, prefix)
+        self.messages[key] = message
+        self.since[key] = self._clock()
+        return key
+
+    def get(self, key: str) -> Message:
+        self._answer()
+        if key not in self.messages:
+            raise Gone(f"nothing lies in the inbox under {key}")
+        return self.messages[key]
+
+    def waiting(self) -> Iterator[Waiting]:
+        self._answer()
+        for key in sorted(self.messages):
+            if key.startswith(INBOX_PREFIX):
+                yield Waiting(key, len(encode(self.messages[key])), self.since[key])
+
+    def delete(self, key: str) -> None:
+        self._answer()
+        self.messages.pop(key, None)
+
+    def _answer(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+
+class FakeBucket(Bucket):
+    """Objects by key, never overwritten; `puts` counts how often each was sent."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.puts: dict[str, int] = defaultdict(int)
+        self.down: RetryLater | None = None
+
+    def head(self, key: str) -> Stored | None:
+        self._answer()
+        body = self.objects.get(key)
+        return Stored(len(body), crc32_text(zlib.crc32(body))) if body is not None else None
+
+    def put(self, key: str, body: bytes, *, name: str, crc32: str) -> None:
+        self._answer()
+        self.puts[key] += 1
+        if key in self.objects:
+            raise Taken
+        assert crc32 == crc32_text(zlib.crc32(body))
+        self.objects[key] = body
+
+    def address(self, key: str) -> str:
+        return f"https://kept.example.net/{key}"
+
+    def _answer(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+
+class FakeSource(Source):
+    """What each URL gives: bytes, or the error it raises; `reads` are the URLs that were opened, in order."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes | Exception] = {}
+        self.reads: list[str] = []
+        # Called while a source is open: where a test lets something happen during a copy.
+        self.on_read: Callable[[str], None] = lambda _: None
+
+    @contextmanager
+    def open(self, url: str, *, confirmed: bool = False) -> Iterator[Stream]:
+        self.reads.append(url)
+        found = self.files.get(url, Gone(f"the source answers 404: {url}"))
+        if isinstance(found, Exception):
+            raise found
+        self.on_read(url)
+        yield Stream(len(found), iter([found]))
+
+
+class FakeAirtable(Airtable):
+    """Tables of rows; `down` is what every call raises, `refuses` what a write of one row raises, if anything."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, dict[str, object]]] = defaultdict(dict)
+        self.writes: list[tuple[str, tuple[Row, ...]]] = []
+        self.reads: list[tuple[str, tuple[str, ...]]] = []
+        self.down: Exception | None = None
+        self.refuses: Callable[[str, Row], Exception | None] = lambda _table, _row: None
+        self._ids = count(1)
+
+    def rows(self, table: str, record_ids: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
+        self._answer(table, record_ids)
+        there = self.tables[table]
+        return {one: self._shown(one, there[one], fields) for one in record_ids if one in there}
+
+    def rows_with(self, table: str, field: str, values: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
+        self._answer(table, values)
+        found = [(record_id, row) for record_id, row in reversed(self.tables[table].items()) if row.get(field) in values]
+        return {str(row[field]): self._shown(record_id, row, fields) for record_id, row in found}
+
+    def write(self, table: str, rows: Sequence[Row]) -> None:
+        if self.down is not None:
+            raise self.down
+        self.writes.append((table, tuple(rows)))
+        for row in rows:
+            if (error := self.refuses(table, row)) is not None:
+                raise error
+            if row.record_id not in self.tables[table]:
+                raise Gone(f"Airtable, table {table!r}: 422 ROW_DOES_NOT_EXIST")
+        for row in rows:
+            self.tables[table][row.record_id].update({name: self._taken(value) for name, value in row.fields.items()})
+
+    def _taken(self, value: object) -> object:
+        """A cell as Airtable keeps it: it mints an id for each attachment that comes by its URL."""
+        if not isinstance(value, list):
+            return value
+        return [{"id": f"att{next(self._ids)}", **one} if isinstance(one, dict) and "url" in one else one for one in value]
+
+    def _shown(self, record_id: str, row: Mapping[str, object], fields: Sequence[str]) -> Row:
+        return Row(record_id, {name: value for name, value in row.items() if name in fields and value not in ("", [], None)})
+
+    def _answer(self, table: str, asked: Sequence[str]) -> None:
+        if self.down is not None:
+            raise self.down
+        self.reads.append((table, tuple(asked)))
+
+
+class FakeNca(Nca):
+    """NCA's status route: `reports` are the callbacks of jobs that are done, `running` the jobs that are not."""
+
+    def __init__(self) -> None:
+        self.reports: dict[str, bytes] = {}
+        self.running: set[str] = set()
+        self.down: RetryLater | Refused | None = None
+        self.asked: list[str] = []
+
+    def status(self, job_id: str) -> Status:
+        self.asked.append(job_id)
+        if self.down is not None:
+            raise self.down
+        if job_id in self.reports:
+            return Status(job_id, "done", Sender(), self.reports[job_id])
+        if job_id in self.running:
+            return Status(job_id, "running", Sender(), None)
+        raise Gone("NCA does not know this job")
+
+
+@dataclass(frozen=True, slots=True)
+class Fakes:
+    """All of them, with one clock."""
+
+    clock: Clock = field(default_factory=Clock)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    bucket: FakeBucket = field(default_factory=FakeBucket)
+    source: FakeSource = field(default_factory=FakeSource)
+    airtable: FakeAirtable = field(default_factory=FakeAirtable)
+    nca: FakeNca = field(default_factory=FakeNca)
+    queue: FakeQueue = field(init=False)
+    dead_letters: FakeQueue = field(init=False)
+    inbox: FakeInbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "queue", FakeQueue(self.clock))
+        object.__setattr__(self, "dead_letters", FakeQueue(self.clock))
+        object.__setattr__(self, "inbox", FakeInbox(self.clock))
+
+    def outside(self) -> Outside:
+        return Outside(
+            queue=self.queue,
+            dead_letters=self.dead_letters,
+            inbox=self.inbox,
+            ledger=self.ledger,
+            bucket=self.bucket,
+            source=self.source,
+            airtable=self.airtable,
+            nca=self.nca,
+            mapping=MAPPING,
+        )
