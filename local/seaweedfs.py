@@ -142,6 +142,8 @@ def _command(store: Store, domain: str) -> list[str]:
         "s3.port.lance": 0,
         "s3.localSocket": str(store.folder / "s3.sock"),
         "s3.config": str(config),
+        # As everywhere else, a bucket that was not made is an error.
+        "s3.autoCreateBucket": "false",
         **({"s3.domainName": domain} if domain else {}),
     }
     # Should whoever started us be killed outright, Linux tells it (setpriv is part of every Debian).

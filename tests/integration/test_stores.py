@@ -1,8 +1,6 @@
 """Stores that speak S3 without being S3: SeaweedFS stands for Spaces, R2 and B2, with `StorageEndpoint` set as for them."""
 
-import random
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,23 +13,10 @@ from reelkeeper.adapters.source import Source
 from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.services.transfer import transfer
 from reelkeeper.settings import SourceSettings, StorageSettings
+from tests.integration.conftest import DOMAIN, LARGE, SMALL
 from tests.integration.recording import before
 
 pytestmark = pytest.mark.xdist_group("seaweedfs")
-
-DOMAIN = "spaces.test"
-SMALL = b"a short film"
-LARGE = random.Random(4).randbytes(21 * 2**20 + 7)
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    with seaweedfs.serve(domain=DOMAIN) as store:
-        store.make_bucket("made", public=True)
-        store.make_bucket("kept")
-        store.client().put_object(Bucket="made", Key="small.mp4", Body=SMALL)
-        store.client().put_object(Bucket="made", Key="large.mp4", Body=LARGE)
-        yield store
 
 
 @pytest.fixture

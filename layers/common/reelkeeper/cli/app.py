@@ -15,6 +15,7 @@ from typing import Annotated, cast
 
 from cyclopts import App, CycloptsError, Parameter
 
+from reelkeeper.cli import examples
 from reelkeeper.cli.faults import explain
 from reelkeeper.cli.place import Place
 from reelkeeper.cli.screen import Screen
@@ -25,17 +26,23 @@ GOOD, FOUND_WRONG, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: what it is called, where it is (`module:function` in this package), its line in --help, its group."""
+    """One command: what it is called, where it is (`module:function` in this package), its line in --help, its group.
+
+    `examples` follow that line in the command's own --help.
+    """
 
     name: str
     where: str
     help: str
     group: str
+    examples: str = ""
 
 
 LOOK, ACT, FILES = "See what is", "Set it right", "Files"
 # One line each, so that adding one disturbs nobody.
-COMMANDS: tuple[Command, ...] = ()
+COMMANDS: tuple[Command, ...] = (
+    Command("copy", "copy:copy", "Copy any URL into a bucket, in parallel and checked.", FILES, examples.COPY),
+)
 
 HELP = """Keeps what NCA makes: looks into a deployed Reelkeeper and sets right what went wrong.
 
@@ -54,7 +61,8 @@ def build() -> App:
         result_action="return_value",
     )
     for command in COMMANDS:
-        app.command(f"reelkeeper.cli.{command.where}", name=command.name, help=command.help, group=command.group)
+        text = f"{command.help}\n\n{command.examples}".strip()
+        app.command(f"reelkeeper.cli.{command.where}", name=command.name, help=text, group=command.group)
     app.register_install_completion_command(name="completion", help="Install completion for your shell.", group="This command")
     app.meta.default(_launcher(app))
     return app

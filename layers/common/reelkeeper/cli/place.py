@@ -48,6 +48,11 @@ class Place:
         """The region the stack is looked for in."""
         return str(self._session.region_name or "")
 
+    @property
+    def named_region(self) -> str:
+        """The region named on the command line, or nothing."""
+        return self._region or ""
+
     @cached_property
     def outputs(self) -> Mapping[str, str]:
         """What the stack tells back; raises NoStack."""

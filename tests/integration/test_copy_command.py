@@ -1,0 +1,110 @@
+"""`reelkeeper copy` as a whole process: what an operator types, and what he sees."""
+
+import fcntl
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from struct import pack
+
+import pytest
+
+from local.seaweedfs import REGION, Store
+from tests.integration.conftest import LARGE, SMALL
+
+pytestmark = pytest.mark.xdist_group("seaweedfs")
+
+
+@pytest.fixture
+def environ(store: Store, tmp_path: Path) -> dict[str, str]:
+    """A person's environment as the mission writes it, and nothing of AWS in it."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "SPACES_ENDPOINT": store.endpoint,
+        "SPACES_REGION": REGION,
+        "SPACES_BUCKET_NAME": "kept",
+        "SPACES_ACCESS_KEY": store.access_key,
+        "SPACES_SECRET_KEY": store.secret_key,
+    }
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-c", "from reelkeeper.cli import main; main()", "copy", *words]
+
+
+def reelkeeper(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*words), env=environ, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(("name", "body"), [("small.mp4", SMALL), ("large.mp4", LARGE)])
+def test_a_key_alone_goes_into_the_bucket_of_the_environment(
+    store: Store, environ: dict[str, str], name: str, body: bytes
+) -> None:
+    done = reelkeeper(environ, f"{store.endpoint}/made/{name}", f"by-hand/{name}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"s3://kept/by-hand/{name}: {len(body):,} bytes in ")
+    assert done.stdout.count("\n") == 1
+    found = store.client().get_object(Bucket="kept", Key=f"by-hand/{name}")
+    assert found["Body"].read() == body
+    assert found["ContentType"] == "video/mp4"
+
+
+def test_everything_can_be_said_on_the_command_line_and_the_keys_be_a_profiles(
+    store: Store, environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text(
+        f"[mine]\naws_access_key_id={store.access_key}\naws_secret_access_key={store.secret_key}\nregion={REGION}\n"
+    )
+    bare = {"PATH": environ["PATH"], "HOME": str(tmp_path), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "keys")}
+    words = ["--endpoint", store.endpoint, "--profile", "mine", "--addressing", "path", "--json"]
+    done = reelkeeper(bare, f"{store.endpoint}/made/small.mp4", "s3://kept/said/", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["object"], told["bytes"]) == ("s3://kept/said/small.mp4", len(SMALL))
+    assert store.client().head_object(Bucket="kept", Key="said/small.mp4")["ContentLength"] == len(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "changed", "says"),
+    [
+        ("{store}/made/missing.mp4?token=secret", "never.mp4", {}, "404"),
+        ("{store}/made/small.mp4", "s3:kept/never.mp4", {"SPACES_BUCKET_NAME": ""}, "s3://BUCKET/KEY"),
+        ("{store}/made/small.mp4", "never.mp4", {"SPACES_SECRET_KEY": "wrong"}, "SignatureDoesNotMatch"),
+        ("{store}/made/small.mp4", "never.mp4", {"SPACES_SECRET_KEY": ""}, "go together"),
+        ("{store}/made/small.mp4", "s3://no-such-bucket/never.mp4", {}, "NoSuchBucket"),
+        ("ftp://nca.example/film.mp4", "never.mp4", {}, "ftp://nca.example/film.mp4"),
+        ("http://127.0.0.1:1/film.mp4", "never.mp4", {}, "http://127.0.0.1:1/film.mp4"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_status_2(
+    store: Store, environ: dict[str, str], url: str, target: str, changed: dict[str, str], says: str
+) -> None:
+    done = reelkeeper({**environ, **changed}, url.format(store=store.endpoint), target)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+    assert "secret" not in done.stderr.replace("SPACES_SECRET_KEY", "")
+
+
+def test_a_terminal_shows_how_far_the_copy_is(store: Store, environ: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, pack("HHHH", 24, 120, 0, 0))
+    wanted = command(f"{store.endpoint}/made/large.mp4", "watched.mp4")
+    with subprocess.Popen(wanted, env={**environ, "TERM": "xterm"}, stdout=subprocess.DEVNULL, stderr=theirs) as child:
+        os.close(theirs)
+        seen = b""
+        try:
+            while piece := os.read(ours, 4096):
+                seen += piece
+        except OSError:
+            # Linux: the other end has been closed.
+            pass
+        os.close(ours)
+    assert child.returncode == 0
+    assert b"watched.mp4" in seen
+    assert b"MB" in seen or b"MiB" in seen
