@@ -12,7 +12,7 @@ from reelkeeper.domain.errors import RetryLater
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import Delivery, persist
 from reelkeeper.settings import ConfigurationError, Settings
-from reelkeeper.telemetry import logger, metrics
+from reelkeeper.telemetry import flush, logger
 
 # While a setting is wrong every message waits this long, and nothing is lost.
 _UNTIL_CONFIGURED = timedelta(minutes=5)
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         again = _wait(deliveries)
     else:
         again = persist(deliveries, outside=outside, clock=_now, chance=random.random, owner=context.aws_request_id)
-    metrics.flush_metrics()
+    flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 

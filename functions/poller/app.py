@@ -8,25 +8,29 @@ from functools import cache
 from typing import Any
 
 from reelkeeper.domain.errors import RetryLater
+from reelkeeper.metric import Metric
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.recover import sweep
 from reelkeeper.settings import ConfigurationError, Settings
-from reelkeeper.telemetry import logger, metrics
+from reelkeeper.telemetry import flush, logger, record
 
 # What a sweep leaves of its function's time, for the calls that are under way.
 _MARGIN = timedelta(seconds=30)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-    ends_at = _now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - _MARGIN
+    began = _now()
+    ends_at = began + timedelta(milliseconds=context.get_remaining_time_in_millis()) - _MARGIN
     try:
         swept = asdict(sweep(outside=_outside(), clock=_now, chance=random.random, ends_at=ends_at))
     except (ConfigurationError, RetryLater) as error:
         logger.error("no sweep", reason=str(error))
         swept = {"error": str(error)}
     else:
+        record(Metric.SWEEPS_TOTAL)
+        record(Metric.SWEEP_SECONDS, (_now() - began).total_seconds())
         logger.info("swept", **swept)
-    metrics.flush_metrics()
+    flush()
     return swept
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -12,10 +13,21 @@ from reelkeeper.adapters import clients
 from reelkeeper.adapters.inbox import Inbox
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.adapters.secrets import read_secret
-from reelkeeper.services.receive import Answer, Request, receive
+from reelkeeper.metric import Metric
+from reelkeeper.services.receive import Answer, Request, Way, receive
 from reelkeeper.services.tokens import Tokens
 from reelkeeper.settings import ReceiveSettings
-from reelkeeper.telemetry import logger, metrics
+from reelkeeper.telemetry import flush, logger, record
+
+# What each way of an answer counts as.
+_COUNTS: Mapping[Way, tuple[Metric, ...]] = {
+    "queued": (Metric.WEBHOOK_RECEIVED_TOTAL,),
+    "claimed": (Metric.WEBHOOK_RECEIVED_TOTAL,),
+    "inboxed": (Metric.WEBHOOK_RECEIVED_TOTAL, Metric.WEBHOOK_INBOXED_TOTAL),
+    "refused": (Metric.WEBHOOK_REJECTED_TOTAL,),
+    "looked": (Metric.WEBHOOK_LOOKED_TOTAL,),
+    "unstored": (Metric.WEBHOOK_UNSTORED_TOTAL,),
+}
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
@@ -46,7 +58,8 @@ def _request(event: dict[str, Any]) -> Request:
 
 def _tell(request: Request, answer: Answer) -> None:
     """One line and one count for each request; never the token, never the body."""
-    metrics.add_metric("webhook_received_total" if answer.status == 202 else f"webhook_{answer.way}_total", "Count", 1)
+    for metric in _COUNTS[answer.way]:
+        record(metric)
     log = logger.info if answer.status < 500 and answer.way != "inboxed" else logger.error
     log(
         "callback received",
@@ -60,7 +73,7 @@ def _tell(request: Request, answer: Answer) -> None:
             "reason": answer.reason,
         },
     )
-    metrics.flush_metrics()
+    flush()
 
 
 @cache

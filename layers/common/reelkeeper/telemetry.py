@@ -1,6 +1,74 @@
-"""The logger and the metrics, under one set of names; docs/metrics.md lists them for people."""
+"""What the functions tell of themselves: log lines, each with the job it is about, and metrics, counted until `flush`.
 
-from aws_lambda_powertools import Logger, Metrics
+    record(Metric.FILES_STORED_TOTAL)
+    record(Metric.CALLBACKS_TOTAL, origin=message.origin)
+    with about(job_id=job.job_id, record_id=job.record_id, origin=job.origin):
+        logger.info("outputs copied", state=job.state)
+
+The names of metrics are in `metric.py`. Nothing is printed before `flush`, so that a command on a person's screen is not
+disturbed by what the services count.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+
+from reelkeeper.metric import NAMESPACE, OTHER, Metric
 
 logger = Logger(utc=True)
-metrics = Metrics()
+
+_Place = tuple[Metric, tuple[tuple[str, str], ...]]
+_counted: dict[_Place, list[float]] = {}
+_lock = threading.Lock()
+
+
+def record(metric: Metric, value: float = 1, **dimensions: str) -> None:
+    """Count an event, or note a measured value, from any thread; a dimension's value that is not listed becomes `other`."""
+    if dimensions.keys() != metric.dimensions.keys():
+        raise TypeError(f"{metric.label} has the dimensions {sorted(metric.dimensions)}, not {sorted(dimensions)}")
+    known = tuple((name, one if one in metric.dimensions[name] else OTHER) for name, one in sorted(dimensions.items()))
+    with _lock:
+        values = _counted.setdefault((metric, known), [])
+        if values and metric.label.endswith("_total"):
+            values[0] += value
+        else:
+            values.append(value)
+
+
+def flush() -> None:
+    """Print what was counted since the last time, in CloudWatch's embedded format: one line for each set of dimensions."""
+    with _lock:
+        counted = dict(_counted)
+        _counted.clear()
+    lines: dict[tuple[tuple[str, str], ...], EphemeralMetrics] = {}
+    for (metric, known), values in counted.items():
+        for value in values:
+            if known not in lines:
+                lines[known] = _line(known)
+            # Powertools prints a line that is full (100 metrics, or values of one) and goes on with an empty one.
+            lines[known].add_metric(metric.label, metric.unit, value)
+    for line in lines.values():
+        if line.metric_set:
+            line.flush_metrics()
+
+
+def _line(known: tuple[tuple[str, str], ...]) -> EphemeralMetrics:
+    line = EphemeralMetrics(namespace=NAMESPACE, service=logger.service)
+    if known:
+        line.add_dimensions(service=logger.service, **dict(known))
+    return line
+
+
+@contextmanager
+def about(**keys: str | None) -> Iterator[None]:
+    """Every line logged by this thread until the block ends carries these keys; those of a block around it come back."""
+    before = dict(logger.thread_safe_get_current_keys())
+    logger.thread_safe_append_keys(**keys)
+    try:
+        yield
+    finally:
+        logger.thread_safe_clear_keys()
+        logger.thread_safe_append_keys(**before)

@@ -17,6 +17,8 @@ from pyairtable.utils import chunked
 from urllib3.util import Retry
 
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
+from reelkeeper.metric import Metric
+from reelkeeper.telemetry import record
 
 # https://airtable.com/developers/web/api/rate-limits: "wait 30 seconds before subsequent requests will succeed".
 RATE_LIMIT_WAIT = timedelta(seconds=30)
@@ -52,6 +54,7 @@ class Airtable:
 
     def __init__(self, *, token: str, base_id: str, endpoint: str) -> None:
         self._api = Api(token, endpoint_url=endpoint, timeout=_TIMEOUT_S, retry_strategy=_RETRY)
+        self._api.session.hooks["response"].append(_counted)
         self._base_id = base_id
 
     def rows(self, table: str, record_ids: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
@@ -86,6 +89,13 @@ class Airtable:
                 self._api.table(self._base_id, table).batch_update(
                     [{"id": row.record_id, "fields": dict(row.fields)} for row in some]
                 )
+
+
+def _counted(response: requests.Response, *_: object, **__: object) -> None:
+    record(Metric.AIRTABLE_REQUESTS_TOTAL)
+    if response.status_code == 429:
+        kind, _message = _said(response)
+        record(Metric.AIRTABLE_QUOTA_TOTAL if "BILLING" in kind else Metric.AIRTABLE_THROTTLED_TOTAL)
 
 
 @contextmanager

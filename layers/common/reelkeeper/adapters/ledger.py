@@ -33,11 +33,14 @@ class Outrun(Exception):
 
 
 class Ledger:
-    """The table by its name."""
+    """The table by its name; `changed` hears of each decision that was written: the job before and after."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, *, changed: Callable[[Job | None, Job], None] = lambda _before, _after: None
+    ) -> None:
         self._client = client
         self._table = table
+        self._changed = changed
 
     def get(self, job_id: str) -> Job | None:
         """The job, read consistently, or None where it was never heard of."""
@@ -52,9 +55,11 @@ class Ledger:
             if decided == known:
                 return decided
             try:
-                return self.save(decided)
+                saved = self.save(decided)
             except Outrun:
                 continue
+            self._changed(known, saved)
+            return saved
         raise RetryLater(f"job {job_id} is being written by many at once")
 
     def save(self, job: Job) -> Job:

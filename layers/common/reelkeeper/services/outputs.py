@@ -11,8 +11,10 @@ from reelkeeper.domain.errors import Gone, Refused, RetryLater
 from reelkeeper.domain.job import Job, JobOutput, JobState, move, settle_outputs, stored
 from reelkeeper.domain.message import Pointer
 from reelkeeper.domain.naming import content_type, object_key
+from reelkeeper.metric import Metric
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.transfer import Kept, keep, transfer
+from reelkeeper.telemetry import record
 
 # A source that answers 403 or 404 may only be late; after so many tries NCA's file is gone.
 TRIES_BEFORE_LOST = 5
@@ -38,8 +40,15 @@ def _error(copy: Future[None]) -> RetryLater | Refused | None:
     try:
         copy.result()
     except (RetryLater, Refused) as error:
+        record(Metric.FILE_UPLOAD_ERRORS_TOTAL, kind=_kind(error))
         return error
     return None
+
+
+def _kind(error: RetryLater | Refused) -> str:
+    if isinstance(error, Gone):
+        return "gone"
+    return "refused" if isinstance(error, Refused) else "retry"
 
 
 def _copy(job: Job, index: int, texts: Mapping[int, str], outside: Outside, clock: Callable[[], datetime]) -> None:

@@ -14,6 +14,7 @@ from reelkeeper.adapters.queue import Queue
 from reelkeeper.adapters.secrets import read_secret
 from reelkeeper.adapters.source import Source
 from reelkeeper.domain.mapping import Mapping, MappingError, read_mapping
+from reelkeeper.services.tally import tally
 from reelkeeper.settings import ConfigurationError, Settings
 
 # Copies that run side by side in one worker; each holds one part in memory.
@@ -48,7 +49,7 @@ class Outside:
             queue=Queue(sqs, settings.queue_url),
             dead_letters=Queue(sqs, settings.dead_letter_url),
             inbox=Inbox(clients.s3, settings.bucket),
-            ledger=Ledger(clients.dynamodb(), settings.table),
+            ledger=Ledger(clients.dynamodb(), settings.table, changed=tally),
             bucket=Bucket(settings.storage, keys=keys, width=WIDTH),
             source=Source(settings.source, width=WIDTH),
             airtable=Airtable(

@@ -19,11 +19,12 @@ from reelkeeper.domain.ping import answered
 from reelkeeper.domain.references import references
 from reelkeeper.domain.telling import TELLABLE
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, LONGEST_IN_QUEUE, retry_delay, spread
+from reelkeeper.metric import Metric
 from reelkeeper.services.lease import Leases
 from reelkeeper.services.outputs import copy_outputs
 from reelkeeper.services.outside import WIDTH, Outside
 from reelkeeper.services.publish import Telling, publish
-from reelkeeper.telemetry import logger
+from reelkeeper.telemetry import logger, record
 
 Clock = Callable[[], datetime]
 # After so many tries a job is left to the ledger, whose delays are longer; the message is kept there.
@@ -258,6 +259,7 @@ class _Run:
     def _bury(self, delivery: Delivery, reason: str) -> None:
         logger.error("message buried", message_id=delivery.message_id, reason=reason)
         self._outside.dead_letters.bury(delivery.text, reason=reason)
+        record(Metric.MESSAGES_BURIED_TOTAL)
 
     def _bury_all(self, heard: Sequence[Heard], reason: str) -> Step:
         try:
