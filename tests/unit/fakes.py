@@ -29,6 +29,7 @@ from reelkeeper.domain.mapping import read_mapping
 from reelkeeper.domain.message import INBOX_PREFIX, Message, Pointer, encode, message_key
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import Delivery
+from reelkeeper.services.tally import tally
 from reelkeeper.services.transfer import crc32_text
 from tests.unit.builders import NOW
 
@@ -63,6 +64,7 @@ class FakeLedger(Ledger):
         # Called with each job before it is written: where a test lets another worker come first.
         self.on_save: Callable[[Job], None] = lambda _: None
         self._lock = threading.Lock()
+        self._changed = tally
 
     def get(self, job_id: str) -> Job | None:
         self._answer()

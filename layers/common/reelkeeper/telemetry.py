@@ -12,6 +12,7 @@ disturbed by what the services count.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
@@ -20,7 +21,8 @@ from reelkeeper.metric import NAMESPACE, OTHER, Metric
 
 logger = Logger(utc=True)
 
-_Place = tuple[Metric, tuple[tuple[str, str], ...]]
+_Dimensions = tuple[tuple[str, str], ...]
+_Place = tuple[Metric, _Dimensions]
 _counted: dict[_Place, list[float]] = {}
 _lock = threading.Lock()
 
@@ -43,11 +45,9 @@ def flush() -> None:
     with _lock:
         counted = dict(_counted)
         _counted.clear()
-    lines: dict[tuple[tuple[str, str], ...], EphemeralMetrics] = {}
+    lines = {known: _line(known) for _, known in counted}
     for (metric, known), values in counted.items():
         for value in values:
-            if known not in lines:
-                lines[known] = _line(known)
             # Powertools prints a line that is full (100 metrics, or values of one) and goes on with an empty one.
             lines[known].add_metric(metric.label, metric.unit, value)
     for line in lines.values():
@@ -55,11 +55,16 @@ def flush() -> None:
             line.flush_metrics()
 
 
-def _line(known: tuple[tuple[str, str], ...]) -> EphemeralMetrics:
-    line = EphemeralMetrics(namespace=NAMESPACE, service=logger.service)
+def _line(known: _Dimensions) -> EphemeralMetrics:
+    line = _emptied(known)
     if known:
         line.add_dimensions(service=logger.service, **dict(known))
     return line
+
+
+@cache
+def _emptied(known: _Dimensions) -> EphemeralMetrics:  # noqa: ARG001 - one for each set of dimensions, used again and again
+    return EphemeralMetrics(namespace=NAMESPACE, service=logger.service)
 
 
 @contextmanager
