@@ -11,6 +11,7 @@ from reelkeeper.domain.errors import RetryLater
 from reelkeeper.metric import Metric
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.recover import sweep
+from reelkeeper.services.stock import take_stock
 from reelkeeper.settings import ConfigurationError, Settings
 from reelkeeper.telemetry import flush, logger, record
 
@@ -22,16 +23,23 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
     began = _now()
     ends_at = began + timedelta(milliseconds=context.get_remaining_time_in_millis()) - _MARGIN
     try:
-        swept = asdict(sweep(outside=_outside(), clock=_now, chance=random.random, ends_at=ends_at))
+        answer = _sweep(began, ends_at)
     except (ConfigurationError, RetryLater) as error:
         logger.error("no sweep", reason=str(error))
-        swept = {"error": str(error)}
-    else:
-        record(Metric.SWEEPS_TOTAL)
-        record(Metric.SWEEP_SECONDS, (_now() - began).total_seconds())
-        logger.info("swept", **swept)
+        answer = {"error": str(error)}
     flush()
-    return swept
+    return answer
+
+
+def _sweep(began: datetime, ends_at: datetime) -> dict[str, Any]:
+    outside = _outside()
+    swept = sweep(outside=outside, clock=_now, chance=random.random, ends_at=ends_at)
+    take_stock(outside.ledger, at=_now())
+    record(Metric.SWEEPS_TOTAL)
+    record(Metric.SWEEP_SECONDS, (_now() - began).total_seconds())
+    record(Metric.JOBS_DUE, swept.due)
+    logger.info("swept", **asdict(swept))
+    return asdict(swept)
 
 
 @cache

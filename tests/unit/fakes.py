@@ -71,6 +71,11 @@ class FakeLedger(Ledger):
         item = self.items.get(job_id)
         return from_item(item) if item is not None else None
 
+    def waiting(self, *, until: datetime) -> Iterator[tuple[str, datetime]]:
+        self._answer()
+        jobs = [from_item(item) for item in self.items.values()]
+        yield from ((job.state, job.received_at) for job in jobs if job.due_at is not None and job.due_at <= until)
+
     def save(self, job: Job) -> Job:
         self._answer()
         self.on_save(job)

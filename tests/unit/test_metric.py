@@ -1,12 +1,10 @@
 """The metrics: printed as CloudWatch reads them, counted from every thread, and listed in docs/metrics.md as in the code."""
 
-import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -16,6 +14,7 @@ from reelkeeper.services.tally import tally
 from reelkeeper.telemetry import flush, record
 from tests.unit.builders import NOW, a_job, a_stored_output
 from tests.unit.cloudformation import ROOT, environment
+from tests.unit.printed import counts, printed
 
 
 @pytest.fixture(autouse=True)
@@ -24,23 +23,6 @@ def nothing_counted_yet(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
     capsys.readouterr()
     yield
     flush()
-
-
-def printed(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    flush()
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def counts(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
-    """The sum of each metric, with its dimension's value behind it if it has one."""
-    sums: dict[str, float] = {}
-    for line in printed(capsys):
-        (directive,) = line["_aws"]["CloudWatchMetrics"]
-        more = [line[name] for name in directive["Dimensions"][-1] if name != "service"]
-        for one in directive["Metrics"]:
-            name = " ".join([one["Name"], *more])
-            sums[name] = sums.get(name, 0) + sum(line[one["Name"]])
-    return sums
 
 
 def documented() -> dict[str, tuple[str, ...]]:

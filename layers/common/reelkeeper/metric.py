@@ -64,7 +64,7 @@ class Metric(Enum):
     SWEEPS_TOTAL = "Count", "Sweeps that came to their end; its silence means that nothing goes after lost jobs."
     SWEEP_SECONDS = "Seconds", "How long a sweep took."
     JOBS_DUE = "Count", "Jobs a sweep found due."
-    JOBS_OPEN = "Count", "Jobs that are submitted, finished or stored at the end of a sweep."
+    JOBS_OPEN = "Count", "Jobs after a sweep whose end Airtable does not show yet."
     JOBS_STUCK = "Count", "Of these, the ones that are older than an hour."
     OLDEST_OPEN_SECONDS = (
         "Seconds",

@@ -18,7 +18,7 @@ from reelkeeper.adapters import ledger_items as items
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.job import Job
 from reelkeeper.domain.message import Message, Pointer, decode, encode, point
-from reelkeeper.domain.moment import show_moment
+from reelkeeper.domain.moment import parse_moment, show_moment
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -156,6 +156,21 @@ class Ledger:
                     yield job
                 if found >= limit:
                     return
+
+    def waiting(self, *, until: datetime) -> Iterator[tuple[str, datetime]]:
+        """State and first moment of every job due before `until`, from the index alone: to be counted, not decided on."""
+        paginator = self._client.get_paginator("query")
+        for number in range(items.DUE_SHARDS):
+            with _translated():
+                for page in paginator.paginate(
+                    TableName=self._table,
+                    IndexName=items.DUE_INDEX,
+                    KeyConditionExpression="due_shard = :shard AND due_at <= :until",
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues={":shard": {"S": f"{number:02d}"}, ":until": {"S": show_moment(until)}},
+                    ProjectionExpression="#state, received_at",
+                ):
+                    yield from ((item["state"]["S"], parse_moment(item[items.RECEIVED_AT]["S"])) for item in page["Items"])
 
     def refer(self, job: Job, references: Iterable[str]) -> None:
         """Let each of these names lead to the job; writing one again changes nothing."""
