@@ -83,9 +83,12 @@ class Stack:
         return f"{self.api_address}/{json.loads(secret['SecretString'])['token']}"
 
     def post_callback(
-        self, body: object, query: Mapping[str, str] | None = None, *, base_url: str | None = None, timeout: float = 30
+        self, body: object, query: Mapping[str, str] | None = None, *, base_url: str | None = None, timeout: float = 180
     ) -> requests.Response:
-        """POST as NCA does: JSON, or bytes and text as they are; `query` is what the engine put into the address."""
+        """POST as NCA does: JSON, or bytes and text as they are; `query` is what the engine put into the address.
+
+        NCA waits for ever; here fifty cold starts at once may take a busy machine a minute, which is no failure.
+        """
         address = f"{base_url or self.webhook_base_url()}/webhooks/nca-toolkit"
         payload = body if isinstance(body, bytes | str) else json.dumps(body)
         headers = {"Content-Type": "application/json"}
