@@ -1,12 +1,17 @@
-"""What the integration tests share: one SeaweedFS for all that need a store (they are of one xdist group)."""
+"""What the integration tests share: AWS in process (moto), and one SeaweedFS for all that need a store (one xdist group)."""
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from local import seaweedfs
 from local.seaweedfs import Store
+from reelkeeper.adapters.ledger import Ledger
+from tests.unit.cloudformation import resource
 
 DOMAIN = "spaces.test"
 SMALL = b"a short film"
@@ -22,3 +27,29 @@ def store() -> Iterator[Store]:
         store.client().put_object(Bucket="made", Key="small.mp4", Body=SMALL)
         store.client().put_object(Bucket="made", Key="large.mp4", Body=LARGE)
         yield store
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing in the block reaches further than this process."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def dynamodb(aws: None) -> Any:
+    """A client; the table `ledger` has the template's keys and indexes."""
+    client = boto3.client("dynamodb")
+    declared = resource("Ledger")
+    names = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
+    client.create_table(TableName="ledger", **{name: declared[name] for name in names})
+    return client
+
+
+@pytest.fixture
+def ledger(dynamodb: Any) -> Ledger:
+    return Ledger(dynamodb, "ledger")

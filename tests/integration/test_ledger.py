@@ -186,11 +186,16 @@ def test_the_last_message_is_kept_word_for_word(ledger: Ledger, body: bytes) -> 
 
 def test_a_message_too_large_for_the_ledger_lies_elsewhere(ledger: Ledger) -> None:
     ledger.save(a_new_job())
-    elsewhere: list[Message] = []
+    lies: dict[str, Message] = {}
+
+    def elsewhere(message: Message) -> str:
+        lies["callbacks/large.json"] = message
+        return "callbacks/large.json"
+
     message = a_message(secrets.token_bytes(400_000))
-    ledger.keep_message(JOB_ID, message, elsewhere=lambda one: elsewhere.append(one) or "callbacks/large.json")  # type: ignore[func-returns-value]
+    ledger.keep_message(JOB_ID, message, elsewhere=elsewhere)
     assert ledger.message(JOB_ID) == Pointer("callbacks/large.json")
-    assert elsewhere == [message]
+    assert lies == {"callbacks/large.json": message}
 
 
 def test_a_checkpoint_is_kept_for_each_output_until_it_is_forgotten(ledger: Ledger) -> None:

@@ -500,6 +500,14 @@ def test_a_message_that_is_not_ours_is_buried_with_the_reason_and_the_others_go_
     assert "not a Reelkeeper message" in reason
 
 
+def test_a_callback_that_no_item_of_the_ledger_can_hold_is_buried_at_once(line: Line) -> None:
+    message = line.report()
+    text = line.fakes.queue.waiting[message].text
+    line.fakes.ledger.down = Refused("the ledger cannot hold this")
+    assert line.run() == ()
+    assert line.fakes.dead_letters.buried == [(text, "the ledger cannot hold this")]
+
+
 def test_what_cannot_be_buried_comes_back(line: Line) -> None:
     message = line.fakes.queue.send("not one of ours")
     line.fakes.dead_letters.down = RetryLater("SQS did not take the dead letter")

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from heapq import merge
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reelkeeper.adapters import ledger_items as items
-from reelkeeper.domain.errors import RetryLater
+from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.domain.job import Job
 from reelkeeper.domain.message import Message, Pointer, decode, encode, point
 from reelkeeper.domain.moment import parse_moment, show_moment
@@ -140,22 +141,17 @@ class Ledger:
             self._update(job_id, f"SET {name} = :text", "attribute_exists(job_id)", text)
 
     def due(self, *, now: datetime, limit: int) -> Iterator[Job]:
-        """Jobs whose time has come, the oldest first within each shard, one page of each shard in turn."""
-        pages = [self._due_in(f"{number:02d}", now=now) for number in range(items.DUE_SHARDS)]
+        """Jobs whose time has come, the oldest first over all shards, each read page by page as it is needed."""
+        shards = [self._due_in(f"{number:02d}", now=now) for number in range(items.DUE_SHARDS)]
         found = 0
-        while pages and found < limit:
-            for page in tuple(pages):
-                job_id = next(page, None)
-                if job_id is None:
-                    pages.remove(page)
-                    continue
-                # The index is eventually consistent: what it names is read again before anything is decided.
-                job = self.get(job_id)
-                if job is not None and job.due_at is not None and job.due_at <= now:
-                    found += 1
-                    yield job
-                if found >= limit:
-                    return
+        for _, job_id in merge(*shards):
+            # The index is eventually consistent: what it names is read again before anything is decided.
+            job = self.get(job_id)
+            if job is not None and job.due_at is not None and job.due_at <= now:
+                found += 1
+                yield job
+            if found >= limit:
+                return
 
     def waiting(self, *, until: datetime) -> Iterator[tuple[str, datetime]]:
         """State and first moment of every job due before `until`, from the index alone: to be counted, not decided on."""
@@ -191,16 +187,17 @@ class Ledger:
             )
         return tuple(job for item in answer["Items"] if (job := self.get(item[items.KEY]["S"])) is not None)
 
-    def _due_in(self, one: str, *, now: datetime) -> Iterator[str]:
+    def _due_in(self, shard: str, *, now: datetime) -> Iterator[tuple[str, str]]:
         paginator = self._client.get_paginator("query")
         with _translated():
             for page in paginator.paginate(
                 TableName=self._table,
                 IndexName=items.DUE_INDEX,
                 KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-                ExpressionAttributeValues={":shard": {"S": one}, ":now": {"S": show_moment(now)}},
+                ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"S": show_moment(now)}},
+                ProjectionExpression=f"{items.DUE_AT}, {items.KEY}",
             ):
-                yield from (item[items.KEY]["S"] for item in page["Items"])
+                yield from ((item[items.DUE_AT]["S"], item[items.KEY]["S"]) for item in page["Items"])
 
     def _item(self, job_id: str) -> Mapping[str, Any]:
         with _translated():
@@ -230,8 +227,12 @@ def _translated(conflict: Outrun | None = None) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if conflict is not None and error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+        code = error.response.get("Error", {}).get("Code")
+        if conflict is not None and code == "ConditionalCheckFailedException":
             raise conflict from error
+        if code == "ValidationException":
+            # Larger than an item may be, or with a key that is none: the same again would meet the same answer.
+            raise Refused(f"the ledger cannot hold this: {error}") from error
         raise RetryLater(f"the ledger did not answer: {error}") from error
     except BotoCoreError as error:
         raise RetryLater(f"the ledger did not answer: {error}") from error

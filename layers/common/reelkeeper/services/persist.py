@@ -12,7 +12,7 @@ from functools import partial
 from typing import cast
 
 from reelkeeper.domain.callback import Callback, parse
-from reelkeeper.domain.errors import Gone, RetryLater
+from reelkeeper.domain.errors import Gone, Refused, RetryLater
 from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, job_key, receive, told, tried
 from reelkeeper.domain.message import CALLBACKS_PREFIX, INBOX_PREFIX, Message, NotAMessage, Pointer, decode
 from reelkeeper.domain.ping import answered
@@ -134,6 +134,8 @@ class _Run:
             # The ledger does not have the message yet, so that it stays on the queue however often it was tried.
             logger.warning("message not in the ledger yet", job_id=key, reason=error.reason)
             return Step(again=self._delay(error, receives))
+        except Refused as error:
+            return self._bury_all(heard, error.reason)
         try:
             return self._copy(job, heard, copying) if job is not None else Step()
         except RetryLater as error:
