@@ -33,11 +33,13 @@ class Queue:
 
     def bury(self, text: str, *, reason: str) -> None:
         """Send a message to this (dead-letter) queue with the reason as an attribute an operator can read."""
+        # SQS refuses control characters and half of a surrogate pair, and with them the whole message.
+        readable = "".join(char if char.isprintable() else " " for char in reason[:900]).strip() or "unknown"
         try:
             self._client.send_message(
                 QueueUrl=self._url,
                 MessageBody=text,
-                MessageAttributes={"reason": {"DataType": "String", "StringValue": reason[:900] or "unknown"}},
+                MessageAttributes={"reason": {"DataType": "String", "StringValue": readable}},
             )
         except (BotoCoreError, ClientError) as error:
             raise RetryLater(f"SQS did not take the dead letter: {error}") from error
