@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -34,6 +34,16 @@ class Stored:
 
     size: int
     crc32: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object, its size in bytes; `size` None says that it was deleted then."""
+
+    key: str
+    size: int | None
+    at: datetime
+    latest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +163,18 @@ class Bucket:
                 self._client.copy(source, self._settings.bucket, to, ExtraArgs=extra, Config=_COPYING)
         except _Missing:
             raise Gone(f"there is no object under {key}") from None
+
+    def versions(self, prefix: str, *, limit: int) -> tuple[Version, ...]:
+        """What was ever stored under a prefix, overwritten and deleted included, where the store keeps versions."""
+        with _translated():
+            page = self._client.list_object_versions(Bucket=self._settings.bucket, Prefix=prefix, MaxKeys=limit)
+        found = [
+            Version(one["Key"], one["Size"], one["LastModified"], latest=one["IsLatest"]) for one in page.get("Versions", [])
+        ]
+        marks = [
+            Version(one["Key"], None, one["LastModified"], latest=one["IsLatest"]) for one in page.get("DeleteMarkers", [])
+        ]
+        return (*found, *marks)
 
     def address(self, key: str) -> str:
         """The permanent URL of an object."""

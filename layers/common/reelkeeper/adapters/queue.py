@@ -1,6 +1,8 @@
 """The queue and its dead letters: the only module that talks to SQS."""
 
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +14,29 @@ if TYPE_CHECKING:
 
 # SQS: a message can stay hidden for twelve hours at most.
 _LONGEST_HIDING_S = 43_000
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message taken from a queue to be looked at: hidden from others until it is put back, deleted or its time is over.
+
+    `reason` is None where SQS itself moved it here, after too many tries that ended in a crash.
+    """
+
+    message_id: str
+    receipt: str
+    text: str
+    sent_at: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """About how many messages wait, are being worked on, and are hidden for a time of their own."""
+
+    waiting: int
+    in_work: int
+    delayed: int
 
 
 class Queue:
@@ -51,3 +76,64 @@ class Queue:
             self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
         except (BotoCoreError, ClientError) as error:
             raise RetryLater(f"SQS did not change the visibility: {error}") from error
+
+    def length(self) -> Length:
+        """How full the queue is, as far as SQS knows at this moment."""
+        try:
+            found = self._client.get_queue_attributes(
+                QueueUrl=self._url,
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",
+                    "ApproximateNumberOfMessagesDelayed",
+                ],
+            )["Attributes"]
+        except (BotoCoreError, ClientError) as error:
+            raise RetryLater(f"SQS did not tell the queue's length: {error}") from error
+        return Length(
+            waiting=int(found["ApproximateNumberOfMessages"]),
+            in_work=int(found["ApproximateNumberOfMessagesNotVisible"]),
+            delayed=int(found["ApproximateNumberOfMessagesDelayed"]),
+        )
+
+    def take(self, *, limit: int, hidden: timedelta) -> Iterator[Letter]:
+        """Messages to be looked at, each hidden for this long; only of a queue that nobody else works on."""
+        taken = 0
+        while taken < limit:
+            try:
+                answer = self._client.receive_message(
+                    QueueUrl=self._url,
+                    MaxNumberOfMessages=min(10, limit - taken),
+                    VisibilityTimeout=int(hidden.total_seconds()),
+                    # SQS then looks on all its servers; without, it may say "none" while there are some.
+                    WaitTimeSeconds=1,
+                    MessageAttributeNames=["reason"],
+                    MessageSystemAttributeNames=["SentTimestamp"],
+                )
+            except (BotoCoreError, ClientError) as error:
+                raise RetryLater(f"SQS did not hand out its messages: {error}") from error
+            found = answer.get("Messages", [])
+            if not found:
+                return
+            taken += len(found)
+            for one in found:
+                attributes = one.get("MessageAttributes", {})
+                yield Letter(
+                    message_id=one["MessageId"],
+                    receipt=one["ReceiptHandle"],
+                    text=one["Body"],
+                    sent_at=datetime.fromtimestamp(int(one["Attributes"]["SentTimestamp"]) / 1000, UTC),
+                    reason=attributes["reason"].get("StringValue") if "reason" in attributes else None,
+                )
+
+    def put_back(self, letters: Iterable[Letter]) -> None:
+        """Let these be seen again at once."""
+        for letter in letters:
+            self.hide(letter.receipt, delay=timedelta())
+
+    def discard(self, letter: Letter) -> None:
+        """Take a message off the queue for good."""
+        try:
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
+        except (BotoCoreError, ClientError) as error:
+            raise RetryLater(f"SQS did not delete the message: {error}") from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, cast
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from reelkeeper.cli import examples
 from reelkeeper.cli.faults import explain
@@ -34,13 +34,16 @@ class Command:
     name: str
     where: str
     help: str
-    group: str
+    group: Group
     examples: str = ""
 
 
-LOOK, ACT, FILES = "See what is", "Set it right", "Files"
+LOOK, ACT, FILES, OWN = (
+    Group(title, sort_key=place) for place, title in enumerate(("See what is", "Set it right", "Files", "This command"))
+)
 # One line each, so that adding one disturbs nobody.
 COMMANDS: tuple[Command, ...] = (
+    Command("trace", "trace:trace", "Everything that is known of one job, in one timeline.", LOOK, examples.TRACE),
     Command("copy", "copy:copy", "Copy any URL into a bucket, in parallel and checked.", FILES, examples.COPY),
 )
 
@@ -59,11 +62,13 @@ def build() -> App:
         version=_version,
         help_format="markdown",
         result_action="return_value",
+        default_parameter=Parameter(negative=()),
     )
+    app["--help"].group = app["--version"].group = OWN
     for command in COMMANDS:
         text = f"{command.help}\n\n{command.examples}".strip()
         app.command(f"reelkeeper.cli.{command.where}", name=command.name, help=text, group=command.group)
-    app.register_install_completion_command(name="completion", help="Install completion for your shell.", group="This command")
+    app.register_install_completion_command(name="completion", help="Install completion for your shell.", group=OWN)
     app.meta.default(_launcher(app))
     return app
 

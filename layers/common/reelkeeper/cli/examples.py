@@ -16,3 +16,13 @@ Any store that speaks S3, with the keys of a profile:
 
     reelkeeper copy https://nca.example/media/film.mp4 s3://kept/films/ --endpoint https://s3.example --profile store
 """
+
+TRACE = """The id may be NCA's job id, an Airtable record id (of the job's row, or of the record its output belongs to), a
+file's name, key or address, or the id of a message:
+
+    reelkeeper trace 596107c1-6a62-45a8-957d-fba778a09755
+    reelkeeper trace recAbc123DEF456gh
+    reelkeeper trace 596107c1-6a62-45a8-957d-fba778a09755_output_0.mp4 --json
+
+Whoever cannot be asked is one line of the timeline and stands in the way of nobody else.
+"""
