@@ -1,6 +1,7 @@
 """Child processes that never outlive us: each leads a group of its own, and the whole group ends with the `with` block."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,12 @@ def running(
         yield child
     finally:
         end(child)
+
+
+def tied(command: Sequence[str]) -> list[str]:
+    """The command such that Linux ends it should we be killed outright (setpriv is part of every Debian)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", *command] if setpriv else list(command)
 
 
 def run(command: Sequence[str], *, environ: Mapping[str, str], log: Path, cwd: Path | None = None) -> None:

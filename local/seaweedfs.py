@@ -130,8 +130,8 @@ def _command(store: Store, domain: str) -> list[str]:
         "master.volumeSizeLimitMB": VOLUME_MB,
         "volume.port": taken[2],
         "volume.port.grpc": taken[3],
-        # 0: as many as the folder has room for.
-        "volume.max": 0,
+        # Each bucket takes seven of its own, which are as large as what is in them.
+        "volume.max": 1000,
         "volume.preStopSeconds": 0,
         "filer.port": taken[4],
         "filer.port.grpc": taken[5],
