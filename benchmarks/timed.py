@@ -18,7 +18,9 @@ def main() -> None:
     seconds = time.perf_counter() - begun
     with open(result, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib would be half of this process
         cpu = usage.ru_utime + usage.ru_stime
-        json.dump({"status": os.waitstatus_to_exitcode(status), "seconds": seconds, "cpu_s": cpu, "peak_kib": usage.ru_maxrss}, file)
+        json.dump(
+            {"status": os.waitstatus_to_exitcode(status), "seconds": seconds, "cpu_s": cpu, "peak_kib": usage.ru_maxrss}, file
+        )
 
 
 if __name__ == "__main__":
