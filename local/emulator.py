@@ -33,7 +33,7 @@ Answer = Any  # status, headers, body, as ministack's handlers give them
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # As in template.yaml; ministack looks about once a second anyway.
-BATCHING_WINDOW_S = 1.0
+BATCHING_WINDOW_S = 2.0
 MIN_PART_BYTES = 5 * 1024 * 1024
 # What Lambda's own Python carries beside the standard library (AWS, "Building Lambda functions with Python").
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")

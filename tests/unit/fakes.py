@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from itertools import count
 
-from reelkeeper.adapters.airtable import Airtable, Row
+from reelkeeper.adapters.airtable import Airtable, Row, Written
 from reelkeeper.adapters.bucket import Bucket, Stored, Taken
 from reelkeeper.adapters.inbox import Inbox, Waiting
 from reelkeeper.adapters.ledger import Ledger, Outrun
@@ -22,11 +22,15 @@ from reelkeeper.adapters.ledger_items import from_item, to_item
 from reelkeeper.adapters.nca import Nca, Status
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.adapters.source import Source, Stream
+from reelkeeper.adapters.topic import Topic
+from reelkeeper.adapters.versions import Versions
+from reelkeeper.adapters.viewer import Seen, Viewer
 from reelkeeper.domain.callback import Sender
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
-from reelkeeper.domain.job import Job
+from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.mapping import read_mapping
 from reelkeeper.domain.message import INBOX_PREFIX, Message, Pointer, encode, message_key
+from reelkeeper.domain.schema import Schema
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import Delivery
 from reelkeeper.services.tally import tally
@@ -73,8 +77,16 @@ class FakeLedger(Ledger):
 
     def waiting(self, *, until: datetime) -> Iterator[tuple[str, datetime]]:
         self._answer()
+        yield from ((job.state, job.received_at) for job in self._due(until, kept=False))
+
+    def due(self, *, now: datetime, limit: int, kept: bool = False) -> Iterator[Job]:
+        self._answer()
+        yield from sorted(self._due(now, kept=kept), key=lambda job: job.due_at or now)[:limit]
+
+    def _due(self, until: datetime, *, kept: bool) -> list[Job]:
         jobs = [from_item(item) for item in self.items.values()]
-        yield from ((job.state, job.received_at) for job in jobs if job.due_at is not None and job.due_at <= until)
+        due = [job for job in jobs if job.due_at is not None and job.due_at <= until]
+        return [job for job in due if (job.state is JobState.KEPT) is kept]
 
     def save(self, job: Job) -> Job:
         self._answer()
@@ -276,6 +288,9 @@ class FakeAirtable(Airtable):
         self.reads: list[tuple[str, tuple[str, ...]]] = []
         self.down: Exception | None = None
         self.refuses: Callable[[str, Row], Exception | None] = lambda _table, _row: None
+        # What a write of 200 says in `details`, and whether it left new attachments out.
+        self.reasons: tuple[str, ...] = ()
+        self.leaves_out = False
         self._ids = count(1)
 
     def rows(self, table: str, record_ids: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
@@ -288,7 +303,7 @@ class FakeAirtable(Airtable):
         found = [(record_id, row) for record_id, row in reversed(self.tables[table].items()) if row.get(field) in values]
         return {str(row[field]): self._shown(record_id, row, fields) for record_id, row in found}
 
-    def write(self, table: str, rows: Sequence[Row]) -> None:
+    def write(self, table: str, rows: Sequence[Row]) -> Written:
         if self.down is not None:
             raise self.down
         self.writes.append((table, tuple(rows)))
@@ -298,13 +313,31 @@ class FakeAirtable(Airtable):
             if row.record_id not in self.tables[table]:
                 raise Gone(f"Airtable, table {table!r}: 422 ROW_DOES_NOT_EXIST")
         for row in rows:
-            self.tables[table][row.record_id].update({name: self._taken(value) for name, value in row.fields.items()})
+            there = self.tables[table][row.record_id]
+            there.update({name: self._taken(value, there.get(name)) for name, value in row.fields.items()})
+        now = {row.record_id: self.tables[table][row.record_id] for row in rows}
+        return Written({one: self._shown(one, row, tuple(row)) for one, row in now.items()}, self.reasons)
 
-    def _taken(self, value: object) -> object:
+    def schema(self) -> Schema:
+        raise Refused("Airtable: 403; give the token schema.bases:read")
+
+    def _taken(self, value: object, before: object) -> object:
         """A cell as Airtable keeps it: it mints an id for each attachment that comes by its URL."""
         if not isinstance(value, list):
             return value
-        return [{"id": f"att{next(self._ids)}", **one} if isinstance(one, dict) and "url" in one else one for one in value]
+        known = {one["id"]: one for one in before if "id" in one} if isinstance(before, list) else {}
+        return [self._attachment(one, known) for one in value if not (self.leaves_out and "url" in one)]
+
+    def _attachment(self, one: object, known: Mapping[str, object]) -> object:
+        if not isinstance(one, dict):
+            return one
+        return {"id": f"att{next(self._ids)}", **one} if "url" in one else known.get(one["id"], one)
+
+    def fetch(self, table: str, record_id: str, field: str, **changes: object) -> None:
+        """Airtable has fetched what is in the cell: size and type are there, as `changes` say."""
+        cell = self.tables[table][record_id][field]
+        assert isinstance(cell, list)
+        self.tables[table][record_id][field] = [{**one, "type": "video/mp4", **changes} for one in cell]
 
     def _shown(self, record_id: str, row: Mapping[str, object], fields: Sequence[str]) -> Row:
         return Row(record_id, {name: value for name, value in row.items() if name in fields and value not in ("", [], None)})
@@ -313,6 +346,53 @@ class FakeAirtable(Airtable):
         if self.down is not None:
             raise self.down
         self.reads.append((table, tuple(asked)))
+
+
+class FakeViewer(Viewer):
+    """What anybody sees at an address: the bucket's object, unless a test puts something else there."""
+
+    def __init__(self, bucket: FakeBucket) -> None:
+        self._bucket = bucket
+        self.instead: dict[str, Seen | Exception] = {}
+        self.looked: list[str] = []
+
+    def look(self, url: str) -> Seen:
+        self.looked.append(url)
+        found = self.instead.get(url)
+        if isinstance(found, Exception):
+            raise found
+        body = self._bucket.objects.get(url.removeprefix("https://kept.example.net/"))
+        if found is not None:
+            return found
+        return Seen(200, "video/mp4", len(body), gives_ranges=True) if body is not None else Seen(404, "text/html", 9, False)
+
+
+class FakeVersions(Versions):
+    """Earlier versions by key; bringing one back puts it into the bucket."""
+
+    def __init__(self, bucket: FakeBucket) -> None:
+        self._bucket = bucket
+        self.earlier: dict[str, bytes] = {}
+
+    def bring_back(self, key: str, *, size: int, crc32: str | None) -> str | None:
+        body = self.earlier.get(key)
+        if body is None or len(body) != size or crc32 != crc32_text(zlib.crc32(body)):
+            return None
+        self._bucket.objects[key] = body
+        return "version-1"
+
+
+class FakeTopic(Topic):
+    """What people are told, in order."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+        self.down: RetryLater | None = None
+
+    def say(self, subject: str, text: str) -> None:
+        if self.down is not None:
+            raise self.down
+        self.said.append((subject, text))
 
 
 class FakeNca(Nca):
@@ -348,11 +428,16 @@ class Fakes:
     queue: FakeQueue = field(init=False)
     dead_letters: FakeQueue = field(init=False)
     inbox: FakeInbox = field(init=False)
+    viewer: FakeViewer = field(init=False)
+    versions: FakeVersions = field(init=False)
+    topic: FakeTopic = field(default_factory=FakeTopic)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "queue", FakeQueue(self.clock))
         object.__setattr__(self, "dead_letters", FakeQueue(self.clock))
         object.__setattr__(self, "inbox", FakeInbox(self.clock))
+        object.__setattr__(self, "viewer", FakeViewer(self.bucket))
+        object.__setattr__(self, "versions", FakeVersions(self.bucket))
 
     def outside(self) -> Outside:
         return Outside(
@@ -365,4 +450,7 @@ class Fakes:
             airtable=self.airtable,
             nca=self.nca,
             mapping=MAPPING,
+            versions=self.versions,
+            viewer=self.viewer,
+            topic=self.topic,
         )

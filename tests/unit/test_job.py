@@ -22,16 +22,19 @@ from reelkeeper.domain.job import (
     Job,
     JobOutput,
     JobState,
-    audited,
+    Shown,
     job_key,
     move,
     note,
     receive,
+    reopened,
     settle_outputs,
+    shown,
     stored,
     told,
     tried,
 )
+from reelkeeper.domain.keeping import passed
 from reelkeeper.domain.message import Origin
 from reelkeeper.domain.telling import TELLABLE
 from tests.unit.builders import JOB_ID, NOW, RECORD_ID, WAYS, a_callback, a_job, a_stored_output, an_output
@@ -65,9 +68,26 @@ def test_a_state_moves_along_the_table_only(state: JobState, following: JobState
             move(job, following, at=NOW, why="", due_at=None)
 
 
-def test_nothing_leads_back_from_where_airtable_shows_a_file() -> None:
-    assert TRANSITIONS[JobState.PUBLISHED] == {JobState.KEPT}
-    assert not TRANSITIONS[JobState.KEPT]
+def test_from_where_airtable_shows_a_file_only_its_loss_leads_back() -> None:
+    assert TRANSITIONS[JobState.PUBLISHED] == {JobState.KEPT, JobState.FINISHED}
+    assert TRANSITIONS[JobState.KEPT] == {JobState.FINISHED}
+    for state in (JobState.PUBLISHED, JobState.KEPT):
+        again = receive(a_job(state, told_at=NOW), a_callback(), key=JOB_ID, origin="operator", at=NOW)
+        assert again.state is state
+
+
+def test_a_job_whose_object_is_gone_is_copied_again_and_keeps_the_others() -> None:
+    job = a_job(JobState.KEPT, told_at=NOW, outputs=(a_stored_output(), a_stored_output(1)))
+    again = reopened(job, {1}, at=NOW, why="an object is gone")
+    assert (again.state, again.told_at, again.due_at) == (JobState.FINISHED, None, NOW + LOOK_AGAIN)
+    assert [output.stored_at for output in again.outputs] == [NOW, None]
+
+
+def test_what_is_in_airtable_is_remembered_and_a_later_telling_without_it_forgets_nothing() -> None:
+    seen = shown(a_job(JobState.STORED, record_id=None), Shown("recJob", "recTarget", True, ("att1",), ("att0",)))
+    assert (seen.record_id, seen.target_id, seen.attached, seen.beside) == ("recJob", "recTarget", ("att1",), ("att0",))
+    assert shown(seen, Shown("recOther", "recOther")).attached == ("att1",)
+    assert move(seen, JobState.PUBLISHED, at=NOW, why="", due_at=None).target_told is False
 
 
 def test_a_move_has_airtable_yet_to_be_told_and_starts_counting_anew() -> None:
@@ -224,11 +244,6 @@ def test_a_job_of_which_airtable_knows_nothing_is_not_done(state: JobState) -> N
     assert not a_job(state).done
 
 
-def test_an_audited_job_is_kept_and_expires() -> None:
-    job = audited(a_job(JobState.PUBLISHED, told_at=NOW), at=NOW, why="every object is still there")
-    assert (job.state, job.due_at, job.told_at, job.expires_at) == (JobState.KEPT, None, NOW, NOW + SETTLED_TTL)
-
-
 def test_a_try_in_vain_is_counted_and_says_when_it_comes_again() -> None:
     later = NOW + timedelta(hours=1)
     job = tried(a_job(JobState.STORED, attempts=2), at=NOW, why="Airtable answers 503", due_at=later)
@@ -303,7 +318,12 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.job.state is JobState.PUBLISHED)
     @rule()
     def audit(self) -> None:
-        self.become(audited(self.job, at=self.now, why="whole"))
+        self.become(passed(self.job, at=self.now, why="whole", chance=0.5))
+
+    @precondition(lambda self: self.job.state in (JobState.PUBLISHED, JobState.KEPT) and self.job.outputs)
+    @rule()
+    def lose_an_object(self) -> None:
+        self.become(reopened(self.job, {0}, at=self.now, why="gone"))
 
     @invariant()
     def states_move_along_the_table(self) -> None:

@@ -89,6 +89,13 @@ def test_every_field_of_a_job_has_its_attribute() -> None:
         due_at=NOW,
         told_at=NOW,
         settled_at=NOW,
+        published_at=NOW,
+        audits=2,
+        target_told=True,
+        attached=("att1", "att2"),
+        beside=("att3",),
+        attach_tries=1,
+        ingested_at=NOW,
         outputs=(a_stored_output(),),
         timing=Timing(1.0, 2.0, 3.0),
         sender=Sender("1", "2"),
@@ -101,6 +108,11 @@ def test_a_job_that_is_due_is_in_the_index_and_no_other() -> None:
     due = plain(a_job(due_at=NOW))
     assert (due[items.DUE_SHARD], due[items.DUE_AT]) == (shard(JOB_ID), "2026-11-23T18:00:00.000Z")
     assert not {items.DUE_SHARD, items.DUE_AT} & set(plain(a_job(due_at=None)))
+
+
+def test_a_kept_job_has_a_shelf_of_its_own() -> None:
+    kept = plain(a_job(JobState.KEPT, due_at=NOW))
+    assert kept[items.DUE_SHARD] == f"kept-{shard(JOB_ID)}"
 
 
 def test_a_job_without_a_row_is_not_in_the_index_of_rows() -> None:

@@ -60,7 +60,7 @@ def test_a_base_may_have_no_operations() -> None:
         (COMBINE + "payload = [1]\n", 'mapping: operations.combine.payload must be a list of keys, such as ["record_id"]'),
         (
             COMBINE + 'webhook = "x"\n',
-            "mapping: operations.combine has no key 'webhook'; it may have attachment, failure, link",
+            "mapping: operations.combine has no key 'webhook'; it may have attach, attach_below_mb, attachment, failure, link",
         ),
     ],
 )

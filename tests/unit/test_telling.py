@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reelkeeper.domain.attaching import attachments, file_name
 from reelkeeper.domain.callback import Timing
 from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.mapping import JobsTable, Target
-from reelkeeper.domain.telling import TELLABLE, attachments, file_name, job_changes, response_text, target_changes, target_id
+from reelkeeper.domain.telling import TELLABLE, job_changes, response_text, target_changes, target_id
 from tests.unit.builders import JOB_ID, a_job, a_stored_output
 
 JOBS = JobsTable(

@@ -84,11 +84,13 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class AirtableSettings:
-    """The desk: which base, and where the mapping is if it is not the one in the package."""
+    """The desk: which base, where the mapping is if it is not the one in the package, and how many of the base's five
+    requests a second are ours."""
 
     base_id: str
     endpoint: str
     mapping_parameter: str
+    share: int = 4
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "AirtableSettings":
@@ -96,6 +98,7 @@ class AirtableSettings:
             base_id=_required(environ, "AIRTABLE_BASE_ID"),
             endpoint=environ.get("AIRTABLE_ENDPOINT") or "https://api.airtable.com",
             mapping_parameter=environ.get("MAPPING_PARAMETER", ""),
+            share=int(_choice(environ, "AIRTABLE_SHARE", ("1", "2", "3", "4", "5"), "4")),
         )
 
 

@@ -64,7 +64,7 @@ class Bucket:
     def __init__(self, settings: StorageSettings, *, keys: tuple[str, str] | None = None, width: int = 8) -> None:
         self._settings = settings
         self._own = bool(settings.endpoint)
-        self._client = _client(settings, keys, width)
+        self._client = client_for(settings, keys, width=width)
 
     def head(self, key: str) -> Stored | None:
         """The object under a key, or None."""
@@ -190,7 +190,8 @@ class Bucket:
         }
 
 
-def _client(settings: StorageSettings, keys: tuple[str, str] | None, width: int) -> "S3Client":
+def client_for(settings: StorageSettings, keys: tuple[str, str] | None, *, width: int = 8) -> "S3Client":
+    """The client of one store, patient, and without the checksums that only AWS takes."""
     addressing: Any = {"addressing_style": settings.addressing}
     config = Config(
         connect_timeout=5,

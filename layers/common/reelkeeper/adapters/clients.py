@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
     from types_boto3_secretsmanager import SecretsManagerClient
+    from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
 
@@ -39,3 +40,7 @@ def dynamodb() -> "DynamoDBClient":
 
 def ssm() -> "SSMClient":
     return cast("SSMClient", _client("ssm", config=PATIENT))
+
+
+def sns() -> "SNSClient":
+    return cast("SNSClient", _client("sns", config=PATIENT))

@@ -140,9 +140,13 @@ class Ledger:
             text = {":text": {"S": json.dumps(checkpoint, separators=(",", ":"))}}
             self._update(job_id, f"SET {name} = :text", "attribute_exists(job_id)", text)
 
-    def due(self, *, now: datetime, limit: int) -> Iterator[Job]:
-        """Jobs whose time has come, the oldest first over all shards, each read page by page as it is needed."""
-        shards = [self._due_in(f"{number:02d}", now=now) for number in range(items.DUE_SHARDS)]
+    def due(self, *, now: datetime, limit: int, kept: bool = False) -> Iterator[Job]:
+        """Jobs whose time has come, the oldest first over all shards, each read page by page as it is needed.
+
+        `kept` asks for those that are kept, whose turn it is to be audited, and for no others.
+        """
+        prefix = items.KEPT_PREFIX if kept else ""
+        shards = [self._due_in(f"{prefix}{number:02d}", now=now) for number in range(items.DUE_SHARDS)]
         found = 0
         for _, job_id in merge(*shards):
             # The index is eventually consistent: what it names is read again before anything is decided.
@@ -218,6 +222,7 @@ class Ledger:
 
 _OPTIONAL = (
     *("record_id", "operation", "target_id", "endpoint", "error", "submitted_at", "told_at", "settled_at"),
+    *("published_at", "ingested_at"),
     *(items.DUE_AT, items.DUE_SHARD, items.EXPIRES_AT),
 )
 

@@ -18,6 +18,7 @@ from reelkeeper.domain.moment import parse_moment, show_moment
 
 DUE_SHARDS = 8
 DUE_INDEX, RECORD_INDEX, REFERENCE_INDEX = "due", "record", "reference"
+KEPT_PREFIX = "kept-"
 KEY, DUE_SHARD, DUE_AT, RECORD_ID, RECEIVED_AT, EXPIRES_AT = (
     "job_id",
     "due_shard",
@@ -32,13 +33,22 @@ POINTER_TTL = 2 * SETTLED_TTL
 # What a job's item also holds, written by other hands than `Ledger.save`.
 LEASE_OWNER, LEASE_UNTIL, MESSAGE, CHECKPOINTS = "lease_owner", "lease_until", "message", "checkpoints"
 
-_MOMENTS = frozenset({"received_at", "updated_at", "submitted_at", "due_at", "told_at", "settled_at", "stored_at", "at"})
+_MOMENTS = frozenset(
+    {
+        *("received_at", "updated_at", "submitted_at", "due_at", "told_at", "settled_at", "published_at", "ingested_at"),
+        *("stored_at", "at"),
+    }
+)
+_COUNTS = frozenset({"size", "attempts", "resubmissions", "version", "audits", "attach_tries"})
 _write, _read = TypeSerializer(), TypeDeserializer()
 
 
-def shard(job_id: str) -> str:
-    """Which partition of the due index a job is in; spread evenly, the same for ever."""
-    return f"{zlib.crc32(job_id.encode()) % DUE_SHARDS:02d}"
+def shard(job_id: str, *, kept: bool = False) -> str:
+    """Which partition of the due index a job is in; spread evenly, the same for ever.
+
+    What is kept has partitions of its own, so that no backlog of audits ever stands before a job that waits.
+    """
+    return f"{KEPT_PREFIX if kept else ''}{zlib.crc32(job_id.encode()) % DUE_SHARDS:02d}"
 
 
 def to_item(job: Job) -> dict[str, Any]:
@@ -46,14 +56,15 @@ def to_item(job: Job) -> dict[str, Any]:
     plain: dict[str, Any] = {
         name: _plain(getattr(job, name))
         for name in (field.name for field in fields(Job))
-        if name not in ("outputs", "history", "timing", "sender")
+        if name not in ("outputs", "history", "timing", "sender", "attached", "beside")
     }
     plain["outputs"] = [_plain_of(output) for output in job.outputs]
     plain["history"] = [_plain_of(event) for event in job.history]
+    plain["attached"], plain["beside"] = list(job.attached), list(job.beside)
     plain["timing"] = {name: str(value) for name, value in _plain_of(job.timing).items()}
     plain["sender"] = _plain_of(job.sender)
     if job.due_at is not None:
-        plain[DUE_SHARD] = shard(job.job_id)
+        plain[DUE_SHARD] = shard(job.job_id, kept=job.state is JobState.KEPT)
     if job.expires_at is not None:
         plain[EXPIRES_AT] = int(job.expires_at.timestamp())
     return {name: _write.serialize(value) for name, value in plain.items() if value is not None}
@@ -78,6 +89,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
     # Inline text has no source, and what is None was left out.
     values["outputs"] = tuple(JobOutput(**({"source_url": None} | _typed(output))) for output in plain["outputs"])
     values["history"] = tuple(Event(**_typed(event)) for event in plain["history"])
+    values["attached"], values["beside"] = tuple(plain.get("attached", ())), tuple(plain.get("beside", ()))
     values["timing"] = Timing(**{name: float(value) for name, value in plain["timing"].items()})
     values["sender"] = Sender(**plain["sender"])
     return Job(**_typed(values))
@@ -99,6 +111,6 @@ def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name in _MOMENTS and isinstance(value, str):
             typed[name] = parse_moment(value)
-        elif name in ("size", "attempts", "resubmissions", "version"):
+        elif name in _COUNTS:
             typed[name] = int(cast("int", value))
     return typed

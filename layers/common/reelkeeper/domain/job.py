@@ -1,19 +1,21 @@
 """A job's life: its states, the only ways between them, and how a callback moves it on.
 
     submitted ──▶ finished ──▶ stored ──▶ published ──▶ kept
-        │  ╲         │ ▲          │           │
-        ▼   ▼        ▼ │          ▼           ▼
-      lost  failed  lost/rejected/failed → finished, when a later success reopens them
+        │  ╲         │ ▲          │
+        ▼   ▼        ▼ │          ▼
+      lost  failed  lost/rejected/failed → finished, when a later success reopens them;
+                    published/kept → finished, when an audit finds that an object is gone
 
 Functions here take a job and return the next one; nobody else changes a state.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from reelkeeper.domain.callback import Callback, Output, Role, Sender, Timing
 from reelkeeper.domain.message import Origin
@@ -45,8 +47,8 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
         _S.SUBMITTED: frozenset({_S.FINISHED, _S.FAILED, _S.LOST}),
         _S.FINISHED: frozenset({_S.STORED, _S.LOST, _S.REJECTED}),
         _S.STORED: frozenset({_S.PUBLISHED, _S.REJECTED}),
-        _S.PUBLISHED: frozenset({_S.KEPT}),
-        _S.KEPT: frozenset(),
+        _S.PUBLISHED: frozenset({_S.KEPT, _S.FINISHED}),
+        _S.KEPT: frozenset({_S.FINISHED}),
         _S.FAILED: frozenset({_S.FINISHED}),
         _S.LOST: frozenset({_S.SUBMITTED, _S.FINISHED, _S.FAILED}),
         _S.REJECTED: frozenset({_S.FINISHED}),
@@ -54,6 +56,8 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
 )
 # Nothing is left to do for these, once Airtable has been told.
 SETTLED = frozenset({_S.KEPT, _S.FAILED, _S.REJECTED})
+# A success that is reported again brings these back; it is no news to those that have their files.
+_REOPENED_BY_SUCCESS = frozenset({_S.SUBMITTED, _S.FAILED, _S.LOST, _S.REJECTED})
 _SUCCEEDED = frozenset({_S.FINISHED, _S.STORED, _S.PUBLISHED, _S.KEPT})
 
 
@@ -89,12 +93,30 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a job is in Airtable: its own row and its target's, whether the target was told, and Airtable's attachment ids.
+
+    `attached` are the job's own files, `beside` what else was in that cell.
+    """
+
+    record_id: str | None = None
+    target_id: str | None = None
+    target_told: bool = False
+    attached: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """NCA's unit of work as the ledger knows it.
 
     `told_at` is when Airtable last learned the present state (None: not yet); `due_at` when the poller looks next (None:
     never); `attempts` counts the tries since the last progress; `settled_at` starts the ledger's time to live.
     `version` grows with each write and guards it. `submitted_at` is an estimate where only the callback is known.
+    `published_at` is when Airtable first showed the files (None: never did), `audits` how many looks at them passed since.
+    `target_told` says that the target's row needs no second write in this state; `attached` are Airtable's ids of the job's
+    own attachments, `beside` those of the others in the cell, as the last write left it; `attach_tries` counts the times they
+    were attached again, `ingested_at` is when Airtable had its own copy.
     """
 
     job_id: str
@@ -116,6 +138,13 @@ class Job:
     settled_at: datetime | None = None
     attempts: int = 0
     resubmissions: int = 0
+    published_at: datetime | None = None
+    audits: int = 0
+    target_told: bool = False
+    attached: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    attach_tries: int = 0
+    ingested_at: datetime | None = None
     history: tuple[Event, ...] = ()
     version: int = 0
 
@@ -146,7 +175,7 @@ def move(job: Job, state: JobState, *, at: datetime, why: str, due_at: datetime 
     if state not in TRANSITIONS[job.state]:
         raise IllegalMove(f"{job.job_id}: {job.state} → {state}")
     settled_at = at if state in SETTLED else None
-    moved = replace(job, state=state, due_at=due_at, told_at=None, settled_at=settled_at, attempts=0)
+    moved = replace(job, state=state, due_at=due_at, told_at=None, target_told=False, settled_at=settled_at, attempts=0)
     return note(moved, at=at, what=f"{state}: {why}")
 
 
@@ -180,10 +209,12 @@ def receive(job: Job | None, callback: Callback, *, key: str, origin: Origin, at
     )
     if callback.outcome == "success" and origin == "webhook" and _ended_with(known, callback):
         return _once(known, at=at, what=f"the success that ended {known.state} was reported again")
-    if callback.outcome == "success" and _S.FINISHED in TRANSITIONS[known.state]:
+    if callback.outcome == "success" and known.state in _REOPENED_BY_SUCCESS:
         outputs = tuple(_planned(output) for output in callback.outputs)
         count = f"{len(outputs)} output{'' if len(outputs) == 1 else 's'}"
-        finished = replace(heard, outputs=outputs, error=None, origin=origin)
+        # Whatever Airtable showed of this job before is to be told anew.
+        told_anew: dict[str, Any] = {"published_at": None, "audits": 0, "attach_tries": 0, "ingested_at": None}
+        finished = replace(heard, outputs=outputs, error=None, origin=origin, **told_anew)
         return move(finished, _S.FINISHED, at=at, why=f"NCA reports success, {count} ({origin})", due_at=at + LOOK_AGAIN)
     if callback.outcome == "failure" and _S.FAILED in TRANSITIONS[known.state]:
         failed = replace(heard, error=callback.error, origin=origin)
@@ -210,18 +241,34 @@ def settle_outputs(job: Job, *, at: datetime) -> Job:
     return move(job, _S.STORED, at=at, why=why, due_at=at + LOOK_AGAIN)
 
 
+def shown(job: Job, seen: Shown) -> Job:
+    """The job with what of it is in Airtable; what a person changes there from now on is theirs."""
+    if not seen.target_told:
+        return replace(job, record_id=job.record_id or seen.record_id, target_id=job.target_id or seen.target_id)
+    return replace(
+        job,
+        record_id=job.record_id or seen.record_id,
+        target_id=job.target_id or seen.target_id,
+        target_told=True,
+        attached=seen.attached,
+        beside=seen.beside,
+    )
+
+
 def told(job: Job, *, at: datetime, what: str) -> Job:
     """The job after Airtable has learned its state; what succeeded is published and due for a second look."""
     if job.state is _S.STORED:
         job = move(job, _S.PUBLISHED, at=at, why=what, due_at=at + VERIFY_AFTER)
+        job = replace(job, published_at=job.published_at or at, audits=0)
     else:
         job = note(replace(job, due_at=None), at=at, what=what)
     return replace(job, told_at=at, attempts=0)
 
 
-def audited(job: Job, *, at: datetime, why: str) -> Job:
-    """A published job that was found to be whole: nothing new to tell, nothing left to do."""
-    return replace(move(job, _S.KEPT, at=at, why=why, due_at=None), told_at=job.told_at)
+def reopened(job: Job, missing: Collection[int], *, at: datetime, why: str) -> Job:
+    """A published job that is to be copied again, because these of its objects are gone from the bucket."""
+    outputs = tuple(replace(one, stored_at=None) if index in missing else one for index, one in enumerate(job.outputs))
+    return move(replace(job, outputs=outputs), _S.FINISHED, at=at, why=why, due_at=at + LOOK_AGAIN)
 
 
 def tried(job: Job, *, at: datetime, why: str, due_at: datetime) -> Job:

@@ -4,9 +4,13 @@ import tomllib
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 T = TypeVar("T")
+Attach: TypeAlias = Literal["always", "below_mb", "never"]
+_ATTACH = ("always", "below_mb", "never")
+# https://airtable.com/developers/web/api/field-model: what the API attaches by URL has 1 GB at most.
+LARGEST_ATTACHMENT_MB = 1_000
 
 
 class MappingError(ValueError):
@@ -15,7 +19,10 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class JobsTable:
-    """The table of jobs and its fields; an empty name means the base has no such field."""
+    """The table of jobs and its fields; an empty name means the base has no such field.
+
+    `history` is one line a person can read: what became of the job.
+    """
 
     table: str
     status: str
@@ -23,13 +30,18 @@ class JobsTable:
     response: str = ""
     error: str = ""
     request: str = ""
+    history: str = ""
     completed: str = "completed"
     failed: str = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the output of one operation goes. `link` and `payload` find the row when the callback does not name it."""
+    """Where the output of one operation goes. `link` and `payload` find the row when the callback does not name it.
+
+    `attach` says whether files are attached, too: always, only those below `attach_below_mb` million bytes, or never; what is
+    not attached is at the permanent address in `url`. Airtable itself takes none above 1 GB.
+    """
 
     table: str
     attachment: str
@@ -39,6 +51,13 @@ class Target:
     failure: str = ""
     link: str = ""
     payload: tuple[str, ...] = ()
+    attach: Attach = "always"
+    attach_below_mb: int = LARGEST_ATTACHMENT_MB
+
+    def attaches(self, size: int | None) -> bool:
+        """Whether a file of so many bytes is attached; one of unknown size is."""
+        limit = self.attach_below_mb if self.attach == "below_mb" else LARGEST_ATTACHMENT_MB
+        return self.attach != "never" and (size or 0) <= min(limit, LARGEST_ATTACHMENT_MB) * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +104,12 @@ def _typed(value: object, name: str, where: str) -> object:
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
         raise MappingError(f'mapping: {where} must be a list of keys, such as ["record_id"]')
+    if name == "attach_below_mb":
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ATTACHMENT_MB:
+            return value
+        raise MappingError(f"mapping: {where} must be a whole number from 1 to {LARGEST_ATTACHMENT_MB}, in millions of bytes")
+    if name == "attach" and value not in _ATTACH:
+        raise MappingError(f"mapping: {where} must be one of {', '.join(f'{one!r}' for one in _ATTACH)}")
     if not isinstance(value, str):
         raise MappingError(f"mapping: {where} must be text in quotes")
     return value

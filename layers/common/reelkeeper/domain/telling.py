@@ -2,15 +2,17 @@
 
 import ast
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from reelkeeper.domain.job import Job, JobOutput, JobState
+from reelkeeper.domain.attaching import attachable, attachments, files, megabytes
+from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.mapping import JobsTable, Target
 
 TELLABLE = frozenset({JobState.STORED, JobState.FAILED, JobState.LOST, JobState.REJECTED})
 # Airtable's long text holds 100,000 characters; a person reads the first screen.
 _OUTPUTS_SHOWN = 40
+_REASON_CHARS = 160
 
 Fields = Mapping[str, Any]
 
@@ -30,60 +32,62 @@ def target_changes(job: Job, target: Target, there: Fields) -> dict[str, Any]:
     """What must change in the target's row; empty where it shows everything already."""
     if job.state is not JobState.STORED:
         return _changed({target.status: target.failure} if target.status and target.failure else {}, there)
-    files = [output for output in job.outputs if output.role == "file" and output.permanent_url]
+    shown = files(job)
     wanted: dict[str, Any] = {}
-    if files and target.url:
-        wanted[target.url] = files[0].permanent_url
+    if shown and target.url:
+        wanted[target.url] = shown[0].permanent_url
     if target.status and target.success:
         wanted[target.status] = target.success
     changes = _changed(wanted, there)
-    attached = attachments(job.job_id, files, there.get(target.attachment))
+    attached = attachments(job.job_id, attachable(job, target), there.get(target.attachment))
     return changes if attached is None else {target.attachment: attached, **changes}
 
 
 def job_changes(job: Job, jobs: JobsTable, there: Fields, *, remark: str | None = None) -> dict[str, Any]:
     """What must change in the job's own row; a failure never overwrites what another job of that row completed."""
-    if job.state is JobState.STORED:
-        wanted = {jobs.status: jobs.completed, jobs.response: response_text(job), jobs.error: remark}
+    line: dict[str, Any] = {jobs.history: history_line(job, remark=remark)}
+    if job.state is JobState.STORED and job.published_at is not None:
+        # Copied again after an audit: the row says all this since then, and what people changed in it is theirs.
+        wanted = line
+    elif job.state is JobState.STORED:
+        wanted = {jobs.status: jobs.completed, jobs.response: response_text(job), jobs.error: remark, **line}
+    elif job.published_at is not None:
+        wanted = {jobs.error: job.error or f"the job is {job.state}", **line}
     elif there.get(jobs.status) == jobs.completed:
         return {}
     else:
-        wanted = {jobs.status: jobs.failed, jobs.error: job.error or f"the job is {job.state}"}
+        wanted = {jobs.status: jobs.failed, jobs.error: job.error or f"the job is {job.state}", **line}
     return _changed({name: value for name, value in wanted.items() if name}, there)
 
 
-def attachments(job_id: str, outputs: Sequence[JobOutput], there: object) -> list[dict[str, str]] | None:
-    """The whole attachment cell with these outputs first and the others kept by id; None where it has them already.
-
-    Airtable replaces the array on a write, and mints a new id for every URL, so that only what is missing is sent by URL.
-    """
-    cell = [one for one in there if isinstance(one, dict)] if isinstance(there, list) else []
-    by_name = {one.get("filename"): one for one in cell}
-    names = _file_names(job_id, outputs)
-    new: list[dict[str, str]] = []
-    kept: list[str] = []
-    for name, output in zip(names, outputs, strict=True):
-        same = by_name.get(name)
-        if same is not None and same.get("size") in (None, output.size):
-            kept.append(same["id"])
-        else:
-            new.append({"url": output.permanent_url or "", "filename": name})
-    if not new:
-        return None
-    others = [one["id"] for one in cell if one["id"] not in kept and one.get("filename") not in names]
-    return [*new, *({"id": one} for one in (*kept, *others))]
+def history_line(job: Job, *, remark: str | None = None) -> str:
+    """What became of the job in one line a person can read: how it was heard of, what is kept, whether it is attached."""
+    parts = [_heard(job)]
+    if job.resubmissions:
+        parts.append(f"submitted again {job.resubmissions} time{'' if job.resubmissions == 1 else 's'}")
+    if job.state in (JobState.FAILED, JobState.LOST, JobState.REJECTED):
+        return "; ".join([*parts, f"{job.state}: {(job.error or 'no reason given').splitlines()[-1][:_REASON_CHARS]}"])
+    size = sum(output.size or 0 for output in job.outputs)
+    count = f" ({len(job.outputs)} files)" if len(job.outputs) > 1 else ""
+    parts.append(f"stored {megabytes(size)}{count}" if job.outputs else "no file was made")
+    if job.attached:
+        again = f", at the {_ordinal(job.attach_tries + 1)} try" if job.attach_tries else ""
+        parts.append(f"attached{again}")
+    return "; ".join([*parts, remark] if remark else parts)
 
 
-def _file_names(job_id: str, outputs: Sequence[JobOutput]) -> list[str]:
-    """A name of its own for each: two outputs of one job may be called the same."""
-    names = [file_name(job_id, output) for output in outputs]
-    return [f"{place}-{name}" if names.count(name) > 1 else name for place, name in enumerate(names)]
+def _heard(job: Job) -> str:
+    if job.origin == "webhook":
+        return "called back"
+    by = "polling" if job.origin == "poll" else "an operator"
+    began = job.submitted_at or job.received_at
+    known = next((event.at for event in reversed(job.history) if event.what.startswith(("finished:", "failed:"))), None)
+    minutes = round((known - began).total_seconds() / 60) if known else 0
+    return f"callback lost; found by {by}" + (f" after {minutes} min" if minutes > 0 else "")
 
 
-def file_name(job_id: str, output: JobOutput) -> str:
-    """The name an attachment gets: the object's own, made unique by the job's id where NCA's names are not."""
-    name = (output.key or output.name).rsplit("/", 1)[-1].partition("-")[2] or output.name
-    return name if job_id in name else f"{job_id[:8]}-{name}"
+def _ordinal(number: int) -> str:
+    return {2: "second", 3: "third"}.get(number, f"{number}th")
 
 
 def response_text(job: Job) -> str:

@@ -1,16 +1,31 @@
-"""The audit: what Airtable shows is looked at again, until it may be called kept."""
+"""The audit: what Airtable shows is looked at again as any viewer would, and brought back where it is gone.
+
+Ten minutes, a day and a week after a job was published; then it is kept, and a bounded number of kept jobs is looked at in
+each sweep (docs/permanence.md).
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from reelkeeper.domain.errors import Refused, RetryLater
-from reelkeeper.domain.job import LOOK_AGAIN, Job, audited, tried
+from reelkeeper.domain.job import LOOK_AGAIN, Job, tried
+from reelkeeper.domain.keeping import passed
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, retry_delay
-from reelkeeper.services.outside import Outside
-from reelkeeper.telemetry import logger
+from reelkeeper.metric import Metric
+from reelkeeper.services.bringing_back import Brought, bring_back
+from reelkeeper.services.ingesting import Ingested, verify
+from reelkeeper.services.looking import Finding, look
+from reelkeeper.services.outside import WIDTH, Outside
+from reelkeeper.telemetry import logger, record
 
 Clock = Callable[[], datetime]
+# As many as Airtable shows in one answer.
+_AT_ONCE = 100
+# At a sweep every five minutes 14,400 a day, so that half a million kept jobs are looked at in turn.
+KEPT_A_SWEEP = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,37 +39,125 @@ class Audited:
 def audit(
     published: Sequence[Job], *, outside: Outside, clock: Clock, chance: Callable[[], float], ends_at: datetime
 ) -> Audited:
-    """Look at these published jobs, which are due, until `ends_at`; those left stay due."""
+    """Look at these published jobs, which are due, and at some that are kept, until `ends_at`; those left stay due."""
+    run = _Run(outside, clock, chance)
+    kept = list(outside.ledger.due(now=clock(), limit=KEPT_A_SWEEP, kept=True)) if clock() < ends_at else []
+    jobs = [*published, *kept]
     looked_at = failed = 0
-    for job in published:
+    for start in range(0, len(jobs), _AT_ONCE):
         if clock() >= ends_at:
             break
-        looked_at += 1
-        try:
-            failed += not _whole(job, outside, clock(), chance)
-        except (RetryLater, Refused) as error:
-            # It stays due; the next job may well be luckier.
-            logger.warning("job could not be audited", job_id=job.job_id, record_id=job.record_id, reason=error.reason)
+        some = jobs[start : start + _AT_ONCE]
+        looked_at += len(some)
+        failed += run.audit(some)
+    run.tell_people()
     return Audited(looked_at, failed)
 
 
-def _whole(job: Job, outside: Outside, at: datetime, chance: Callable[[], float]) -> bool:
-    """Whether all objects of a job are there, as large as the ledger says; it is kept then."""
-    later = at + max(retry_delay(job.attempts + 5, chance=chance(), longest=LONGEST_IN_LEDGER), LOOK_AGAIN)
-    for output in job.outputs:
-        there = outside.bucket.head(output.key or "")
-        if there is None or there.size != output.size:
-            logger.error("object missing", job_id=job.job_id, record_id=job.record_id, key=output.key)
-            _change(outside, job, lambda known: tried(known, at=at, why="an object is missing", due_at=later))
+class _Run:
+    """One sweep's audits; what people must know of is gathered and said once."""
+
+    def __init__(self, outside: Outside, clock: Clock, chance: Callable[[], float]) -> None:
+        self._outside = outside
+        self._clock = clock
+        self._chance = chance
+        self._incidents: list[str] = []
+
+    def audit(self, jobs: Sequence[Job]) -> int:
+        """Look at up to a hundred jobs, write down what was found, and return how many are not as they should be."""
+        ingested = self._ingested([job for job in jobs if job.audits == 0])
+        waiting = {job_id for job_id, one in ingested.items() if one.waits}
+        looked = [job for job in jobs if job.job_id not in waiting and (job.audits > 0 or job.job_id in ingested)]
+        with ThreadPoolExecutor(WIDTH) as looking:
+            return sum(looking.map(lambda job: self._audit(job, ingested.get(job.job_id)), looked))
+
+    def _ingested(self, jobs: Sequence[Job]) -> dict[str, Ingested]:
+        """What became of the attachments; empty where Airtable does not say now, and these jobs wait."""
+        outside = self._outside
+        try:
+            found = verify(jobs, airtable=outside.airtable, mapping=outside.mapping, at=self._clock()) if jobs else {}
+        except (RetryLater, Refused) as error:
+            logger.warning("attachments could not be verified", jobs=len(jobs), reason=error.reason)
+            for job in jobs:
+                self._later(job, error.reason, delay=error.delay if isinstance(error, RetryLater) else None)
+            return {}
+        for job in jobs:
+            if found[job.job_id].waits:
+                self._become(job, found[job.job_id].job)
+        return found
+
+    def _audit(self, job: Job, ingested: Ingested | None) -> bool:
+        """Whether one job is not as it should be; whatever goes wrong with it concerns no other."""
+        try:
+            findings = look(job, bucket=self._outside.bucket, viewer=self._outside.viewer)
+            if findings:
+                record(Metric.AUDITS_FAILED_TOTAL)
+                self._found(job, findings)
+                return True
+        except (RetryLater, Refused) as error:
+            logger.warning("job could not be audited", **_of(job, reason=error.reason))
+            self._later(job, error.reason, delay=error.delay if isinstance(error, RetryLater) else None)
             return False
-    _change(outside, job, lambda known: audited(known, at=at, why="every object is still there"))
-    return True
+        record(Metric.AUDITS_PASSED_TOTAL)
+        why = f"whole, and readable by anybody; {ingested.what}" if ingested and ingested.what else "whole, readable by anybody"
+        known_at = ingested.job.ingested_at if ingested else job.ingested_at
+        chance = self._chance()
+        self._change(job, lambda known: passed(replace(known, ingested_at=known_at), at=self._clock(), why=why, chance=chance))
+        return False
+
+    def _found(self, job: Job, findings: Sequence[Finding]) -> None:
+        brought: Brought = bring_back(job, findings, outside=self._outside, at=self._clock())
+        logger.error("audit failed", **_of(job, found=[finding.what for finding in findings], done=brought.what))
+        # A file that stays unreadable is found again at each look; people hear of it once.
+        if job.attempts == 0 or brought.job is not None:
+            self._incidents.append(
+                f"{job.job_id} (record {job.record_id}): {'; '.join(one.what for one in findings)}. {brought.what}"
+            )
+        if brought.job is None:
+            self._later(job, brought.what)
+            return
+        self._become(job, brought.job)
+        if brought.message is not None:
+            # After the ledger knows, or the message would find a job that needs nothing.
+            self._outside.queue.send(brought.message)
+
+    def _later(self, job: Job, why: str, *, delay: timedelta | None = None) -> None:
+        later = retry_delay(job.attempts + 5, chance=self._chance(), longest=LONGEST_IN_LEDGER)
+        due_at = self._clock() + max(later, LOOK_AGAIN, delay or LOOK_AGAIN)
+        self._change(job, lambda known: tried(known, at=self._clock(), why=why, due_at=due_at))
+
+    def _become(self, job: Job, next_job: Job) -> None:
+        self._change(job, lambda _: next_job)
+
+    def _change(self, job: Job, decide: Callable[[Job], Job]) -> None:
+        """Write a decision on the job as it was read; one that has moved on in the meantime is left alone."""
+
+        def again(known: Job | None) -> Job:
+            return decide(known) if known is not None and known.version == job.version else known or job
+
+        try:
+            self._outside.ledger.change(job.job_id, again)
+        except RetryLater as error:
+            # It stays due, and is looked at again.
+            logger.warning("audit could not be written down", **_of(job, reason=error.reason))
+
+    def tell_people(self) -> None:
+        """One message for everything that was found, however many jobs it concerns."""
+        if not self._incidents:
+            return
+        count = len(self._incidents)
+        record(Metric.INCIDENTS_TOTAL, kind="object_missing")
+        try:
+            self._outside.topic.say(
+                f"Reelkeeper: {count} kept file{'' if count == 1 else 's'} not as they should be",
+                "An audit found files that are gone, changed, or not to be seen by viewers:\n\n"
+                + "\n".join(self._incidents[:50])
+                + (f"\n… and {count - 50} more" if count > 50 else "")
+                + "\n\nWhat is checked, and what to do: docs/permanence.md. Causes: reelkeeper check storage",
+            )
+        except RetryLater as error:
+            logger.error("people could not be told", incidents=count, reason=error.reason)
 
 
-def _change(outside: Outside, job: Job, decide: Callable[[Job], Job]) -> None:
-    """Write a decision on the job as it was read; one that has moved on in the meantime is left alone."""
-
-    def again(known: Job | None) -> Job:
-        return decide(known) if known is not None and known.state is job.state else known or job
-
-    outside.ledger.change(job.job_id, again)
+def _of(job: Job, **more: object) -> dict[str, Any]:
+    return {"job_id": job.job_id, "record_id": job.record_id, "state": job.state, **more}

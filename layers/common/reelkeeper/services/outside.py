@@ -1,6 +1,6 @@
 """Everything outside that the workers talk to, made once per cold start from the settings and the secret."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 from reelkeeper.adapters import clients
@@ -9,11 +9,16 @@ from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.adapters.inbox import Inbox
 from reelkeeper.adapters.ledger import Ledger
 from reelkeeper.adapters.nca import Nca
+from reelkeeper.adapters.pace import Pace
 from reelkeeper.adapters.parameters import read_parameter
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.adapters.secrets import read_secret
 from reelkeeper.adapters.source import Source
+from reelkeeper.adapters.topic import Topic
+from reelkeeper.adapters.versions import Versions
+from reelkeeper.adapters.viewer import Viewer
 from reelkeeper.domain.mapping import Mapping, MappingError, read_mapping
+from reelkeeper.services.preflight import Preflight
 from reelkeeper.services.tally import tally
 from reelkeeper.settings import ConfigurationError, Settings
 
@@ -30,10 +35,17 @@ class Outside:
     inbox: Inbox
     ledger: Ledger
     bucket: Bucket
+    versions: Versions
+    viewer: Viewer
     source: Source
     airtable: Airtable
     nca: Nca | None
     mapping: Mapping
+    topic: Topic
+    preflight: Preflight = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "preflight", Preflight(self.airtable, self.mapping))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Outside":
@@ -45,18 +57,26 @@ class Outside:
             raise ConfigurationError("StorageEndpoint is set; put storage_access_key and storage_secret_key into the secret")
         if not secret.get("airtable_token"):
             raise ConfigurationError("the secret has no airtable_token; put a personal access token of the base into it")
+        topic = Topic(clients.sns, settings.topic_arn)
+        dynamodb = clients.dynamodb()
         return cls(
             queue=Queue(sqs, settings.queue_url),
             dead_letters=Queue(sqs, settings.dead_letter_url),
             inbox=Inbox(clients.s3, settings.bucket),
-            ledger=Ledger(clients.dynamodb(), settings.table, changed=tally),
+            ledger=Ledger(dynamodb, settings.table, changed=tally),
             bucket=Bucket(settings.storage, keys=keys, width=WIDTH),
+            versions=Versions(settings.storage, keys=keys),
+            viewer=Viewer(width=WIDTH),
             source=Source(settings.source, width=WIDTH),
             airtable=Airtable(
-                token=secret["airtable_token"], base_id=settings.airtable.base_id, endpoint=settings.airtable.endpoint
+                token=secret["airtable_token"],
+                base_id=settings.airtable.base_id,
+                endpoint=settings.airtable.endpoint,
+                pace=Pace(dynamodb, settings.table, share=settings.airtable.share, say=topic.say),
             ),
             nca=Nca(settings.nca_url, secret.get("nca_api_key", "")) if settings.nca_url else None,
             mapping=_mapping(settings),
+            topic=topic,
         )
 
 

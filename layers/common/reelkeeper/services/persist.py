@@ -13,7 +13,7 @@ from typing import cast
 
 from reelkeeper.domain.callback import Callback, parse
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
-from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, job_key, receive, told, tried
+from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, job_key, receive, shown, told, tried
 from reelkeeper.domain.message import CALLBACKS_PREFIX, INBOX_PREFIX, Message, NotAMessage, Pointer, decode
 from reelkeeper.domain.ping import answered
 from reelkeeper.domain.references import references
@@ -193,6 +193,7 @@ class _Run:
         return {job.job_id: self.safely(heard[job.job_id], partial(self._tell_one, job)) for job in jobs}
 
     def _tell(self, jobs: Sequence[Job]) -> dict[str, Step]:
+        self._outside.preflight.look(self._clock())
         tellings = publish(jobs, airtable=self._outside.airtable, mapping=self._outside.mapping)
         return {job.job_id: self._settle(job, tellings[job.job_id]) for job in jobs}
 
@@ -202,12 +203,18 @@ class _Run:
     def _settle(self, job: Job, telling: Telling) -> Step:
         try:
             if telling.error is None:
-                if telling.target_id:
-                    self._outside.ledger.refer(job, [telling.target_id])
-                self._note(job.job_id, lambda known: told(known, at=self._clock(), what=telling.what), state=job.state)
+                if telling.shown.target_id:
+                    self._outside.ledger.refer(job, [telling.shown.target_id])
+                self._note(
+                    job.job_id,
+                    lambda known: told(shown(known, telling.shown), at=self._clock(), what=telling.what),
+                    state=job.state,
+                )
                 logger.info("Airtable told", job_id=job.job_id, record_id=job.record_id, state=job.state, what=telling.what)
                 return Step()
             error = telling.error if isinstance(telling.error, RetryLater) else RetryLater(telling.error.reason)
+            if telling.shown.target_told:
+                self._note(job.job_id, lambda known: shown(known, telling.shown), state=job.state)
             return self._try_again(job.job_id, error, job.attempts)
         except RetryLater as error:
             return Step(again=self._delay(error, job.attempts))
@@ -219,7 +226,8 @@ class _Run:
             job = self._outside.ledger.get(key)
             if job is None:
                 return Step(again=self._delay(error, receives))
-            left = job.attempts >= TRIES_IN_QUEUE
+            # What is to wait longer than a message can is left to the ledger at once.
+            left = job.attempts >= TRIES_IN_QUEUE or (error.delay or LONGEST_IN_QUEUE) > LONGEST_IN_QUEUE
             delay = self._delay(error, job.attempts, longest=LONGEST_IN_LEDGER if left else LONGEST_IN_QUEUE)
             # While the message is to come back, the ledger's own date lies behind that, in case it never does.
             due_at = self._clock() + delay + (timedelta() if left else LOOK_AGAIN)

@@ -1,24 +1,19 @@
 """Tell Airtable about a batch of jobs: read their rows and targets once each, write what differs, ten rows at a time."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from reelkeeper.adapters.airtable import Row, UnknownField, UnknownOption
+from reelkeeper.adapters.airtable import Row
+from reelkeeper.domain.attaching import attached_ids, not_attached
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
-from reelkeeper.domain.job import Job, JobState
+from reelkeeper.domain.job import Job, JobState, Shown
 from reelkeeper.domain.mapping import JobsTable, Mapping, Target
 from reelkeeper.domain.telling import job_changes, target_changes, target_id
+from reelkeeper.services.desk import Airtable, Desk, Failure, Place
 
-Failure = RetryLater | Refused
-
-
-class Airtable(Protocol):
-    def rows(self, table: str, record_ids: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]: ...
-    def rows_with(self, table: str, field: str, values: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]: ...
-    def write(self, table: str, rows: Sequence[Row]) -> None: ...
+__all__ = ["Airtable", "NoRow", "Telling", "publish"]
 
 
 class NoRow(Refused):
@@ -27,65 +22,16 @@ class NoRow(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """How telling went: in words when Airtable shows the job's state now, else the error; which record shows the output."""
+    """How telling went: in words when Airtable shows the job's state now, else the error; `shown` is true in both cases."""
 
     what: str = ""
     error: Failure | None = None
-    target_id: str | None = None
-
-
-@dataclass(slots=True)
-class _Desk:
-    """The rows as they will be: what was read, what is to change in each, and what went wrong, by table and record id."""
-
-    airtable: Airtable
-    seen: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    changes: dict[tuple[str, str], dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
-    failures: dict[tuple[str, str], Failure] = field(default_factory=dict)
-    dropped: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def note(self, table: str, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self.seen.setdefault((table, row.record_id), dict(row.fields))
-
-    def change(self, place: tuple[str, str], changes: AbstractMapping[str, Any]) -> None:
-        # Two jobs of one row in a batch: the second is compared with what the first is going to write.
-        self.seen[place].update(changes)
-        if changes:
-            self.changes[place].update(changes)
-
-    def write(self, table: str, *, optional: Sequence[str]) -> None:
-        """Write all changes to one table; one row that Airtable refuses does not hold up the others."""
-        rows = [Row(record_id, changes) for (of, record_id), changes in self.changes.items() if of == table]
-        self._write(table, rows, optional=optional)
-
-    def _write(self, table: str, rows: Sequence[Row], *, optional: Sequence[str]) -> None:
-        if not rows:
-            return
-        try:
-            self.airtable.write(table, rows)
-        except RetryLater as error:
-            self.failures.update({(table, row.record_id): error for row in rows})
-        except Refused as error:
-            if len(rows) > 1:
-                for row in rows:
-                    self._write(table, [row], optional=optional)
-            else:
-                self._write_less(table, rows[0], error, optional=optional)
-
-    def _write_less(self, table: str, row: Row, error: Refused, *, optional: Sequence[str]) -> None:
-        """Leave out what the base may lack, a field or an option: better the file without its status than no file."""
-        less = {name: value for name, value in row.fields.items() if name not in optional}
-        if not isinstance(error, UnknownField | UnknownOption) or not less or len(less) == len(row.fields):
-            self.failures[(table, row.record_id)] = error
-            return
-        self.dropped[(table, row.record_id)] = error.reason
-        self._write(table, [Row(row.record_id, less)], optional=())
+    shown: Shown = Shown()
 
 
 def publish(jobs: Sequence[Job], *, airtable: Airtable, mapping: Mapping) -> dict[str, Telling]:
     """Make Airtable show these jobs' states; returns how it went for each, by job id."""
-    desk = _Desk(airtable)
+    desk = Desk(airtable)
     try:
         rows = _rows(jobs, desk, mapping.jobs, _links(jobs, mapping))
         targets = _targets(jobs, rows, desk, mapping)
@@ -93,7 +39,7 @@ def publish(jobs: Sequence[Job], *, airtable: Airtable, mapping: Mapping) -> dic
         return {job.job_id: Telling(error=error) for job in jobs}
     outdone = _outdone(jobs, rows, mapping.jobs)
     for job in jobs:
-        if job.job_id in targets:
+        if job.job_id in targets and not job.target_told and job.published_at is None:
             target, place = targets[job.job_id]
             if place in desk.seen and job.job_id not in outdone:
                 desk.change(place, target_changes(job, target, desk.seen[place]))
@@ -103,13 +49,15 @@ def publish(jobs: Sequence[Job], *, airtable: Airtable, mapping: Mapping) -> dic
         row = rows.get(job.job_id)
         if row is not None and job.job_id not in outdone and not _waits(job, targets, desk):
             place = (mapping.jobs.table, row.record_id)
-            desk.change(place, job_changes(job, mapping.jobs, desk.seen[place], remark=_remark(job, targets, desk)))
-    desk.write(mapping.jobs.table, optional=(mapping.jobs.response, mapping.jobs.error))
+            shown = _shown(job, row, targets, desk)
+            seen = replace(job, attached=shown.attached)
+            desk.change(place, job_changes(seen, mapping.jobs, desk.seen[place], remark=_remark(job, targets, desk)))
+    desk.write(mapping.jobs.table, optional=(mapping.jobs.response, mapping.jobs.error, mapping.jobs.history))
     told = {job.job_id: _telling(job, rows.get(job.job_id), targets, desk, mapping.jobs) for job in jobs}
     return told | {job_id: Telling("Airtable keeps the success of another job of this row") for job_id in outdone}
 
 
-_Targets = AbstractMapping[str, tuple[Target, tuple[str, str]]]
+_Targets = AbstractMapping[str, tuple[Target, Place]]
 
 
 def _links(jobs: Sequence[Job], mapping: Mapping) -> list[str]:
@@ -117,9 +65,10 @@ def _links(jobs: Sequence[Job], mapping: Mapping) -> list[str]:
     return [target.link for name, target in mapping.operations.items() if name in operations and target.link]
 
 
-def _rows(jobs: Sequence[Job], desk: _Desk, table: JobsTable, links: Sequence[str]) -> dict[str, Row]:
+def _rows(jobs: Sequence[Job], desk: Desk, table: JobsTable, links: Sequence[str]) -> dict[str, Row]:
     """The jobs' own rows by job id: named by the callback, else the one that carries NCA's id."""
-    fields = [name for name in (table.status, table.response, table.error, table.request, *links) if name]
+    own = (table.status, table.response, table.error, table.request, table.history)
+    fields = [name for name in (*own, *links) if name]
     named = {job.job_id: job.record_id for job in jobs if job.record_id}
     by_id = desk.airtable.rows(table.table, tuple(named.values()), fields=fields) if named else {}
     nameless = [job.job_id for job in jobs if job.job_id not in named]
@@ -129,9 +78,9 @@ def _rows(jobs: Sequence[Job], desk: _Desk, table: JobsTable, links: Sequence[st
     return found
 
 
-def _targets(jobs: Sequence[Job], rows: AbstractMapping[str, Row], desk: _Desk, mapping: Mapping) -> _Targets:
+def _targets(jobs: Sequence[Job], rows: AbstractMapping[str, Row], desk: Desk, mapping: Mapping) -> _Targets:
     """Where the outputs go, by job id; each table's rows read in one call."""
-    found: dict[str, tuple[Target, tuple[str, str]]] = {}
+    found: dict[str, tuple[Target, Place]] = {}
     for job in jobs:
         target = mapping.operations.get(job.operation or "")
         row = rows.get(job.job_id)
@@ -152,41 +101,61 @@ def _targets(jobs: Sequence[Job], rows: AbstractMapping[str, Row], desk: _Desk, 
 def _outdone(jobs: Sequence[Job], rows: AbstractMapping[str, Row], table: JobsTable) -> frozenset[str]:
     """The failed jobs whose row another job has completed, or is about to: their failure is no news."""
     good = {rows[job.job_id].record_id for job in jobs if job.state is JobState.STORED and job.job_id in rows}
-    failed = [(job.job_id, rows[job.job_id]) for job in jobs if job.state is not JobState.STORED and job.job_id in rows]
+    # A job that was published itself and has lost its files since completed the row itself.
+    failed = [
+        (job.job_id, rows[job.job_id])
+        for job in jobs
+        if job.state is not JobState.STORED and job.job_id in rows and job.published_at is None
+    ]
     return frozenset(
         job_id for job_id, row in failed if row.record_id in good or row.fields.get(table.status) == table.completed
     )
 
 
-def _waits(job: Job, targets: _Targets, desk: _Desk) -> bool:
+def _waits(job: Job, targets: _Targets, desk: Desk) -> bool:
     """Whether the job's own row must not be written yet: its target could not be, and still can be later."""
     failure = desk.failures.get(targets[job.job_id][1]) if job.job_id in targets else None
     return isinstance(failure, RetryLater)
 
 
-def _remark(job: Job, targets: _Targets, desk: _Desk) -> str | None:
+def _shown(job: Job, row: Row | None, targets: _Targets, desk: Desk) -> Shown:
+    """What of the job is in Airtable now, for the ledger to remember."""
+    record_id = row.record_id if row is not None else None
+    if job.job_id not in targets:
+        return Shown(record_id=record_id)
+    target, place = targets[job.job_id]
+    if place not in desk.seen or place in desk.failures:
+        return Shown(record_id=record_id, target_id=place[1])
+    attached, beside = attached_ids(job, target, desk.now(place).get(target.attachment))
+    return Shown(record_id=record_id, target_id=place[1], target_told=True, attached=attached, beside=beside)
+
+
+def _remark(job: Job, targets: _Targets, desk: Desk) -> str | None:
     """What a person should know although the job succeeded."""
     if job.job_id not in targets:
         return None
-    place = targets[job.job_id][1]
+    target, place = targets[job.job_id]
     if place not in desk.seen:
         return f"the file is kept, but its record {place[1]} is not in {place[0]}"
     failure = desk.failures.get(place)
-    return f"the file is kept, but could not be attached: {failure.reason}" if failure else desk.dropped.get(place)
+    if failure:
+        return f"the file is kept, but could not be attached: {failure.reason}"
+    return desk.dropped.get(place) or (not_attached(job, target) if job.state is JobState.STORED else None)
 
 
-def _telling(job: Job, row: Row | None, targets: _Targets, desk: _Desk, table: JobsTable) -> Telling:
+def _telling(job: Job, row: Row | None, targets: _Targets, desk: Desk, table: JobsTable) -> Telling:
+    shown = _shown(job, row, targets, desk)
     own = (table.table, row.record_id) if row is not None else None
     if own is None or isinstance(desk.failures.get(own), Gone):
-        return Telling(error=NoRow(f"{table.table} has no row for job {job.job_id} (record {job.record_id})"))
+        error = NoRow(f"{table.table} has no row for job {job.job_id} (record {job.record_id})")
+        return Telling(error=error, shown=shown)
     target = targets[job.job_id][1] if job.job_id in targets else None
     for place in (target, own):
         failure = desk.failures.get(place) if place is not None else None
         if failure is not None and not isinstance(failure, Gone):
-            return Telling(error=failure)
+            return Telling(error=failure, shown=shown)
     where = " and ".join(
         f"{name} {record_id}" for name, record_id in (one for one in (target, own) if one in desk.seen and one)
     )
     remark = _remark(job, targets, desk) or desk.dropped.get(own)
-    what = f"Airtable shows it ({where})" + (f"; {remark}" if remark else "")
-    return Telling(what, target_id=target[1] if target is not None else None)
+    return Telling(f"Airtable shows it ({where})" + (f"; {remark}" if remark else ""), shown=shown)
