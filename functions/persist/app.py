@@ -11,11 +11,13 @@ from reelkeeper.adapters.queue import Queue
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import Delivery, persist
-from reelkeeper.settings import ConfigurationError, Settings
+from reelkeeper.settings import ConfigurationError, Settings, queue_url
 from reelkeeper.telemetry import flush, logger
 
-# While a setting is wrong every message waits this long, and nothing is lost.
+# While a setting is wrong every message waits this long, and nothing is lost, however long that takes.
 _UNTIL_CONFIGURED = timedelta(minutes=5)
+# The queue takes a message for a dead letter after twelve receives (template.yaml).
+_RECEIVES_LEFT = 8
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -41,13 +43,21 @@ def _delivery(record: dict[str, Any]) -> Delivery:
 
 
 def _wait(deliveries: list[Delivery]) -> tuple[str, ...]:
+    """Let everything come back in five minutes; returns the ids of what does so by itself."""
+    again = []
     try:
-        queue = Queue(sqs(), Settings.read(os.environ).queue_url)
+        queue = Queue(sqs(), queue_url(os.environ))
         for delivery in deliveries:
-            queue.hide(delivery.receipt, delay=_UNTIL_CONFIGURED)
+            if delivery.receives < _RECEIVES_LEFT:
+                again.append(delivery.message_id)
+                queue.hide(delivery.receipt, delay=_UNTIL_CONFIGURED)
+            else:
+                # Sent anew, its receives are counted from the beginning: no wait is long enough to make it a dead letter.
+                queue.send(delivery.text, delay=_UNTIL_CONFIGURED)
     except (ConfigurationError, RetryLater) as error:
         logger.error("messages wait for the queue's own time", reason=str(error))
-    return tuple(delivery.message_id for delivery in deliveries)
+        return tuple(delivery.message_id for delivery in deliveries)
+    return tuple(again)
 
 
 @cache

@@ -16,7 +16,7 @@ from reelkeeper.adapters.secrets import read_secret
 from reelkeeper.metric import Metric
 from reelkeeper.services.receive import Answer, Request, Way, receive
 from reelkeeper.services.tokens import Tokens
-from reelkeeper.settings import ReceiveSettings
+from reelkeeper.settings import ConfigurationError, ReceiveSettings
 from reelkeeper.telemetry import flush, logger, record
 
 # What each way of an answer counts as.
@@ -32,8 +32,12 @@ _COUNTS: Mapping[Way, tuple[Metric, ...]] = {
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     request = _request(event)
-    tokens, queue, inbox = _collaborators()
-    answer = receive(request, tokens=tokens, queue=queue, inbox=inbox, at=_now())
+    try:
+        tokens, queue, inbox = _collaborators()
+    except ConfigurationError as error:
+        answer = Answer(503, "the webhook is not configured; its log says what is missing", "unstored", reason=str(error))
+    else:
+        answer = receive(request, tokens=tokens, queue=queue, inbox=inbox, at=_now())
     _tell(request, answer)
     return {
         "statusCode": answer.status,
@@ -50,7 +54,8 @@ def _request(event: dict[str, Any]) -> Request:
         token=(event.get("pathParameters") or {}).get("token", ""),
         # API Gateway's own parsing joins repeated keys with commas; the raw string says what was sent.
         query=dict(reversed(parse_qsl(event.get("rawQueryString", ""), keep_blank_values=True))),
-        body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+        # Half of a surrogate pair is no reason to turn a callback away.
+        body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
         content_type=headers.get("content-type"),
         trace=headers.get("x-amzn-trace-id"),
     )
@@ -60,6 +65,8 @@ def _tell(request: Request, answer: Answer) -> None:
     """One line and one count for each request; never the token, never the body."""
     for metric in _COUNTS[answer.way]:
         record(metric)
+    # A stranger may not fill the log: an id is 17 characters, and ours to know only with the token.
+    shown = request.query if answer.way != "refused" else {}
     log = logger.info if answer.status < 500 and answer.way != "inboxed" else logger.error
     log(
         "callback received",
@@ -67,8 +74,8 @@ def _tell(request: Request, answer: Answer) -> None:
             "way": answer.way,
             "status": answer.status,
             "message_id": answer.message_id,
-            "record_id": request.query.get("job_id"),
-            "operation": request.query.get("operation"),
+            "record_id": shown.get("job_id"),
+            "operation": shown.get("operation"),
             "bytes": len(request.body),
             "reason": answer.reason,
         },

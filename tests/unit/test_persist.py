@@ -211,6 +211,17 @@ def test_a_job_that_another_worker_has_is_left_to_it_and_its_message_comes_back(
     assert line.job().state is JobState.PUBLISHED
 
 
+def test_a_job_that_another_worker_has_for_long_is_left_to_the_ledger_which_has_the_message(line: Line) -> None:
+    """Twelve receives would make it a dead letter, and a copy may take hours."""
+    line.order()
+    line.report()
+    line.fakes.ledger.leases[JOB_ID] = "another", line.fakes.clock.now + timedelta(hours=5)
+    line.run()
+    assert len(line.until_quiet()) == TRIES_IN_QUEUE
+    assert JOB_ID in line.fakes.ledger.messages
+    assert line.job().due_at is not None
+
+
 def test_of_two_workers_on_one_job_the_second_finds_it_done(line: Line) -> None:
     url = line.order()
     line.report()

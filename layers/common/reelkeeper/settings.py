@@ -133,6 +133,11 @@ class Settings:
         )
 
 
+def queue_url(environ: Mapping[str, str]) -> str:
+    """The queue alone, for who must put messages back because another setting is wrong."""
+    return _required(environ, "QUEUE_URL")
+
+
 def _required(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "").strip()
     if not value:

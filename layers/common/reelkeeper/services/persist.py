@@ -163,7 +163,9 @@ class _Run:
     def _copy(self, job: Job, heard: Sequence[Heard], copying: Executor) -> Step:
         key = job.job_id
         if not self._leases.take(key, [one.delivery.receipt for one in heard]):
-            return Step(again=retry_delay(max(one.delivery.receives for one in heard) - 1, chance=self._chance()))
+            # Soon, but not for as long as a copy may take: the ledger has the message, and makes the job due again.
+            receives = max(one.delivery.receives for one in heard)
+            return Step() if receives > TRIES_IN_QUEUE else Step(again=retry_delay(receives - 1, chance=self._chance()))
         # Under the lease: another worker may have come further meanwhile.
         job = self._outside.ledger.get(key) or job
         if job.state is JobState.FINISHED:
