@@ -34,6 +34,7 @@ Answer = Any  # status, headers, body, as ministack's handlers give them
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # As in template.yaml; ministack looks about once a second anyway.
 BATCHING_WINDOW_S = 2.0
+LARGEST_BATCH_BYTES = 5_000_000
 MIN_PART_BYTES = 5 * 1024 * 1024
 # What Lambda's own Python carries beside the standard library (AWS, "Building Lambda functions with Python").
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
@@ -125,7 +126,10 @@ def mend_numbers() -> None:
 
 
 def mend_batching() -> None:
-    """Lambda: an event source waits its batching window for more messages; ministack hands over each as it comes."""
+    """Lambda: an event source waits its batching window for more messages, and a batch may have more than ten.
+
+    ministack hands over each as it comes, and ten at most.
+    """
     receive = sqs._receive_messages_for_esm
     since: dict[str, float] = {}
 
@@ -138,7 +142,14 @@ def mend_batching() -> None:
             return []
         else:
             since.pop(queue_url, None)
-        return list(receive(queue_url, max_number))
+        # A batch above ten is made of several receives, and ends at the 6 MB that a function takes.
+        batch: list[dict[str, Any]] = []
+        while len(batch) < max_number and sum(len(message["body"]) for message in batch) < LARGEST_BATCH_BYTES:
+            more = receive(queue_url, min(max_number - len(batch), 10))
+            if not more:
+                break
+            batch += more
+        return batch
 
     sqs._receive_messages_for_esm = receive_after_the_window
 

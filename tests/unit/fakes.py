@@ -186,8 +186,8 @@ class FakeQueue(Queue):
             one.visible_at = self._clock() + VISIBILITY
         return [Delivery(name, name, one.text, one.receives) for name, one in seen]
 
-    def delete(self, message_id: str) -> None:
-        del self.waiting[message_id]
+    def delete(self, receipt: str) -> None:
+        self.waiting.pop(receipt, None)
 
     def _answer(self) -> None:
         if self.down is not None:

@@ -1,5 +1,6 @@
 """Persist in virtual time: at-least-once delivery, one effect; what cannot be done now comes back, alone and ever later."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -562,3 +563,36 @@ def test_a_job_that_cannot_be_read_from_the_ledger_buries_its_own_messages_only(
     assert line.job("one").state is JobState.PUBLISHED
     line.until_quiet()
     assert len(line.fakes.dead_letters.buried) == 1
+
+
+# A batch is as long as its longest copy, and its other jobs do not wait for that.
+
+
+def test_a_long_copy_keeps_no_other_job_of_its_batch_waiting(line: Line) -> None:
+    long, short = "job-long", "job-short"
+    slow = line.order(long, record_id="recLong")
+    line.order(short, record_id="recShort")
+    told = threading.Event()
+
+    def hold(url: str) -> None:
+        if url == slow:
+            told.wait(60)
+
+    line.fakes.source.on_read = hold
+    line.fakes.ledger.on_save = lambda job: told.set() if job.job_id == short and job.told_at else None
+    message = line.report(long, record_id="recLong"), line.report(short, record_id="recShort")
+    deliveries = line.fakes.queue.receive()
+    arguments: Any = {"outside": line.fakes.outside(), "clock": line.fakes.clock, "chance": lambda: 0.0, "owner": "worker"}
+    assert persist(deliveries, **arguments, tell_every_s=0.05) == ()
+    assert told.is_set()
+    # The one that was done first left the queue at once: hidden no longer, it would have come again.
+    assert list(line.fakes.queue.waiting) == [message[0]]
+    assert [line.job(one).state for one in (long, short)] == [JobState.PUBLISHED, JobState.PUBLISHED]
+
+
+def test_jobs_that_are_ready_together_are_told_in_one_write(line: Line) -> None:
+    for number in range(10):
+        line.order(f"job-{number}", record_id=f"rec{number}")
+        line.report(f"job-{number}", record_id=f"rec{number}")
+    line.run()
+    assert [(table, len(rows)) for table, rows in line.fakes.airtable.writes] == [("Videos", 10), ("Jobs", 10)]

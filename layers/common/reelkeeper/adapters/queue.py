@@ -69,6 +69,13 @@ class Queue:
         except (BotoCoreError, ClientError) as error:
             raise RetryLater(f"SQS did not take the dead letter: {error}") from error
 
+    def delete(self, receipt: str) -> None:
+        """Take a message off the queue before its batch is through; one that is gone already is fine."""
+        try:
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=receipt)
+        except (BotoCoreError, ClientError) as error:
+            raise RetryLater(f"SQS did not delete the message: {error}") from error
+
     def hide(self, receipt: str, *, delay: timedelta) -> None:
         """Let a message come back after `delay` rather than after the queue's own long time."""
         seconds = min(max(int(delay.total_seconds()), 0), _LONGEST_HIDING_S)

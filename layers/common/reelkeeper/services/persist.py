@@ -4,7 +4,7 @@ At-least-once delivery, one effect: what the ledger says is done is not done aga
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +31,8 @@ Clock = Callable[[], datetime]
 TRIES_IN_QUEUE = 5
 # A message that makes our own code fail is tried this often, then buried with the reason.
 TRIES_OF_POISON = 4
+# One long copy must not keep a batch's other jobs waiting, and each telling costs requests whatever their number.
+TELL_EVERY_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +64,31 @@ class Step:
 
 
 def persist(
-    deliveries: Sequence[Delivery], *, outside: Outside, clock: Clock, chance: Callable[[], float], owner: str
+    deliveries: Sequence[Delivery],
+    *,
+    outside: Outside,
+    clock: Clock,
+    chance: Callable[[], float],
+    owner: str,
+    tell_every_s: float = TELL_EVERY_S,
 ) -> tuple[str, ...]:
-    """Work through a batch and return the ids of the messages that must come again."""
+    """Work through a batch and return the ids of the messages that must come again.
+
+    Airtable is told of all jobs at once, or, while some still copy, every `tell_every_s` seconds of those that are ready.
+    """
     with Leases(outside.ledger, outside.queue, owner=owner, clock=clock) as leases:
         run = _Run(outside, clock, chance, leases)
         heard, again = run.open(deliveries)
         # Jobs wait for their copies, so that the two have threads of their own.
         with ThreadPoolExecutor(WIDTH) as copying, ThreadPoolExecutor(max(len(heard), 1)) as working:
-            advanced = working.map(lambda key: run.safely(heard[key], partial(run.advance, key, heard[key], copying)), heard)
-            steps = dict(zip(heard, advanced, strict=True))
-        steps |= run.tell([step.job for step in steps.values() if step.job is not None], heard)
-        for key, step in steps.items():
-            leases.drop(key)
-            again += [(one.delivery, step.again) for one in heard[key] if step.again is not None]
-            if step.again is None:
-                run.clear(heard[key])
+            under_way = {
+                key: working.submit(run.safely, heard[key], partial(run.advance, key, heard[key], copying)) for key in heard
+            }
+            while under_way:
+                wait(under_way.values(), timeout=tell_every_s)
+                ready = {key: step.result() for key, step in under_way.items() if step.done()}
+                under_way = {key: step for key, step in under_way.items() if key not in ready}
+                again += run.finish(ready, heard, others=bool(under_way))
         return run.send_back(again)
 
 
@@ -183,6 +194,28 @@ class _Run:
             if receives < TRIES_OF_POISON:
                 return Step(again=retry_delay(receives, chance=self._chance()))
             return self._bury_all(heard, f"a fault of ours: {type(error).__name__}: {error}")
+
+    def finish(
+        self, steps: Mapping[str, Step], heard: Mapping[str, Sequence[Heard]], *, others: bool
+    ) -> list[tuple[Delivery, timedelta]]:
+        """Tell Airtable of the jobs that are ready and give them back; returns what must come again.
+
+        While `others` go on, what is done leaves the queue at once: the event source would let it come again meanwhile.
+        """
+        jobs = [step.job for step in steps.values() if step.job is not None]
+        ended = {**steps, **self.tell(jobs, heard)} if jobs else steps
+        again: list[tuple[Delivery, timedelta]] = []
+        for key, step in ended.items():
+            self._leases.drop(key)
+            if step.again is not None:
+                again += [(one.delivery, step.again) for one in heard[key]]
+                continue
+            self.clear(heard[key])
+            for one in heard[key] if others else ():
+                # If it cannot be deleted now it is repeated, and found to be done.
+                with suppress(RetryLater):
+                    self._outside.queue.delete(one.delivery.receipt)
+        return again
 
     def tell(self, jobs: Sequence[Job], heard: Mapping[str, Sequence[Heard]]) -> dict[str, Step]:
         """Tell Airtable about all jobs at once; after a fault of ours one by one, since it is one job's."""
