@@ -149,7 +149,8 @@ def _stream(stream: Any) -> Stream:
         sort=stream.type,
         codec=context.codec.canonical_name,
         profile=stream.profile,
-        pixels=context.pix_fmt if video else None,
+        # PyAV's own `pix_fmt` crashes where there is none (17.1).
+        pixels=context.format.name if video and context.format is not None else None,
         width=context.width if video else 0,
         height=context.height if video else 0,
         cover=_cover(stream),

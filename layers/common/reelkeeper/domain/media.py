@@ -15,8 +15,10 @@ from reelkeeper.domain.streams import Stream
 from reelkeeper.domain.texts import fault_of, said_in
 from reelkeeper.domain.wholeness import Shape
 
-# NCA's and the container's seconds are rounded, and a cut falls on a frame: this much they may differ.
-_SECONDS_APART, _SHARE_APART = 1.5, 0.03
+# A last frame may be shown longer than its packet says, and one stream may end before another.
+_SECONDS_SHORT, _SHARE_SHORT = 1.0, 0.03
+# NCA reports what ffprobe found in the same container, so that the two differ by rounding alone.
+_SECONDS_APART, _SHARE_APART = 0.5, 0.02
 
 
 class Sort(StrEnum):
@@ -180,15 +182,11 @@ def _check_length(claim: Claim, kind: Kind, look: Look) -> float:
     seconds = look.seconds or look.ends_at or 0.0
     if seconds <= 0:
         raise Rejected(f"the {kind} file is 0 seconds long")
-    if look.ends_at is not None and seconds - look.ends_at > _apart(seconds):
+    if look.ends_at is not None and seconds - look.ends_at > max(_SECONDS_SHORT, seconds * _SHARE_SHORT):
         raise Rejected(f"the {kind} file breaks off after {look.ends_at:.1f} of {seconds:.1f} seconds")
-    if claim.seconds and abs(claim.seconds - seconds) > _apart(claim.seconds):
+    if claim.seconds and abs(claim.seconds - seconds) > max(_SECONDS_APART, claim.seconds * _SHARE_APART):
         raise Rejected(f"NCA made {claim.seconds:.1f} seconds, but the {kind} file has {seconds:.1f}")
     return seconds
-
-
-def _apart(seconds: float) -> float:
-    return max(_SECONDS_APART, seconds * _SHARE_APART)
 
 
 def _is_message(claim: Claim, kind: Kind, head: bytes) -> bool:
