@@ -133,7 +133,7 @@ _FAST = {"movflags": "+faststart", "fflags": "+bitexact"}
 
 
 def _opened(av: Any, file: Served, demuxer: str) -> Any:
-    options = {"probesize": str(PROBE_BYTES), "max_pixels": str(MAX_PIXELS), "max_streams": str(MAX_STREAMS + 1)}
+    options = {"probesize": str(PROBE_BYTES), "max_pixels": str(MAX_PIXELS)}
     container = av.open(file, "r", demuxer, options=options, metadata_errors="replace")
     if len(container.streams) > MAX_STREAMS:
         raise Unfit(f"it has more than {MAX_STREAMS} streams")

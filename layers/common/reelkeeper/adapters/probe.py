@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,17 +51,17 @@ class Cost:
 class Probe:
     """Starts a decoder for each file; `command` is what runs it, for tests of its death."""
 
-    def __init__(
-        self, command: tuple[str, ...] = (sys.executable, "-s", "-S", "-P", "-m", "reelkeeper.adapters.decoder")
-    ) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str] | None = None, *, patience_s: float = PATIENCE_S) -> None:
+        # -S and -s: what it may import is named below, and nothing else is looked for.
+        self._command = command or (sys.executable, "-s", "-S", "-P", "-m", "reelkeeper.adapters.decoder")
+        self._patience_s = patience_s
         self._turns = threading.Semaphore(SIDE_BY_SIDE)
         self.cost: Cost | None = None
 
     def look(self, demuxer: str, size: int, serve: Serve, *, tail_bytes: int, ends: bool = True) -> Look:
         """What is in the file; raises Rejected where it cannot be opened or exhausts us, GateFailed where we failed."""
         order = {"task": "look", "demuxer": demuxer, "size": size, "tail_bytes": tail_bytes, "ends": ends}
-        seen = self._ask({**order, "cpu_s": CPU_S, "file_bytes": 0}, serve, PATIENCE_S)
+        seen = self._ask({**order, "cpu_s": CPU_S, "file_bytes": 0}, serve, self._patience_s)
         streams = [Stream(**one) for one in seen["streams"]]
         return Look(seen["seconds"], streams, seen["first"], seen.get("last"), seen.get("ends_at"))
 
