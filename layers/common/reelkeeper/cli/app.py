@@ -10,7 +10,6 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, cast
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -131,6 +130,8 @@ def _one_line(error: CycloptsError) -> str:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 40 ms, and only for --version
+
     try:
         return version("reelkeeper")
     except PackageNotFoundError:

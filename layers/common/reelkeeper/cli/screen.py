@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+# rich takes 60 ms to import and many a call prints one plain line, or none.
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Piped, a line is a line: whoever reads it cuts it as he likes.
 _PIPED_WIDTH = 4_000
@@ -21,24 +22,33 @@ class NotConfirmed(Exception):
 class Screen:
     """Two consoles; rich itself leaves out colours for NO_COLOR and where nobody looks."""
 
-    def __init__(self) -> None:
-        self._out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-        self._err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPED_WIDTH)
+    @cached_property
+    def _out(self) -> "Console":
+        return _console(stderr=False)
+
+    @cached_property
+    def _err(self) -> "Console":
+        return _console(stderr=True)
 
     def say(self, text: str = "", style: str = "") -> None:
         """One line of the answer, as it stands: what looks like markup in it is text."""
-        self._out.print(escape(text), style=style or None, soft_wrap=True)
+        if not style and not sys.stdout.isatty():
+            print(text)
+            return
+        self._out.print(_as_it_stands(text), style=style or None, soft_wrap=True)
 
     def hint(self, text: str) -> None:
         """What may be done next; not part of the answer."""
-        self._err.print(escape(text), style="dim", soft_wrap=True)
+        self._err.print(_as_it_stands(text), style="dim", soft_wrap=True)
 
     def problem(self, text: str) -> None:
         """Why it did not work, with the remedy, in one line."""
-        self._err.print(escape(" ".join(text.split())), style="red", soft_wrap=True)
+        self._err.print(_as_it_stands(" ".join(text.split())), style="red", soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
         """A table; cells may carry rich's markup, so the caller escapes what others wrote."""
+        from rich.table import Table  # noqa: PLC0415
+
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for column in columns:
             table.add_column(column, overflow="fold")
@@ -57,8 +67,8 @@ class Screen:
     @contextmanager
     def working(self, what: str) -> Iterator[Callable[[str], None]]:
         """A turning sign on a terminal while the block lasts; the yielded function changes its text."""
-        with self._err.status(escape(what)) as status:
-            yield lambda text: status.update(escape(text))
+        with self._err.status(_as_it_stands(what)) as status:
+            yield lambda text: status.update(_as_it_stands(text))
 
     def confirm(self, question: str, *, yes: bool) -> bool:
         """Whether to go on: `yes` says so beforehand; else a person is asked. Raises NotConfirmed where there is none."""
@@ -66,5 +76,18 @@ class Screen:
             return True
         if not sys.stdin.isatty():
             raise NotConfirmed(f"{question} Nobody is there to ask: add --yes to do it, or --dry-run to only see it.")
-        self._err.print(f"{escape(question)} [bold]\\[y/N][/] ", end="")
+        self._err.print(f"{_as_it_stands(question)} [bold]\\[y/N][/] ", end="")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console  # noqa: PLC0415
+
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, width=None if terminal else _PIPED_WIDTH)
+
+
+def _as_it_stands(text: str) -> str:
+    from rich.markup import escape  # noqa: PLC0415
+
+    return escape(text)
