@@ -1,4 +1,6 @@
-"""One cold start in a fresh process: `python cold_start.py HANDLER.py EVENTS` prints its times to stderr as JSON.
+"""One cold start in a fresh process: `python -P cold_start.py HANDLER.py` prints its time in ms to stderr, as JSON.
+
+Then it stays warm: for each number on a line of standard input it answers so many events, and prints the median.
 
 Run as a file, never imported: nothing but what this file itself needs may be loaded before the clock starts.
 """
@@ -34,22 +36,26 @@ EVENT = {
 }
 
 
-def main(path: str, events: int) -> None:
+def main(path: str) -> None:
     spec = importlib.util.spec_from_file_location("app", path)
     assert spec is not None
     assert spec.loader is not None
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
     assert app.handler(EVENT, None)["statusCode"] == 202
-    cold = time.perf_counter() - STARTED
-    warm = []
-    for _ in range(events):
-        began = time.perf_counter()
-        app.handler(EVENT, None)
-        warm.append(time.perf_counter() - began)
-    times = {"cold_ms": cold * 1000, "warm_ms": sorted(warm)[len(warm) // 2] * 1000}
-    print(json.dumps(times), file=sys.stderr)
+    say(time.perf_counter() - STARTED)
+    for line in sys.stdin:
+        warm = []
+        for _ in range(int(line)):
+            began = time.perf_counter()
+            app.handler(EVENT, None)
+            warm.append(time.perf_counter() - began)
+        say(sorted(warm)[len(warm) // 2])
+
+
+def say(seconds: float) -> None:
+    print(json.dumps(seconds * 1000), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1])
