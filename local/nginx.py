@@ -22,8 +22,8 @@ from local.ports import Report, choose, silent
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / ".tools" / "nginx"
 START_S = 20.0
-# Debian 12 has the program in the first, Debian 13 in the second.
-PACKAGES = ("nginx-light", "nginx")
+# Debian 12 and later have the program in the first, earlier ones in the second.
+PACKAGES = ("nginx", "nginx-light")
 
 CONFIG = """
 {user}
