@@ -31,7 +31,7 @@ def test_what_need_not_be_set_has_its_default() -> None:
     assert settings.storage == StorageSettings(
         bucket="bucket", public_url="https://d1.cloudfront.net/{key}", endpoint="", region="", acl="", addressing="auto"
     )
-    assert settings.source == SourceSettings(hosts=frozenset(), local_hosts=frozenset(), max_bytes=51_200 * MIB)
+    assert settings.source == SourceSettings(hosts=frozenset(), local_hosts=frozenset(), max_bytes=47_683 * MIB)
     assert settings.airtable == AirtableSettings("appAAAAAAAAAAAAAA", "https://api.airtable.com", "")
     assert (settings.nca_url, settings.topic_arn) == ("", "")
 

@@ -145,6 +145,17 @@ def test_every_parameter_is_described_and_everything_typed_is_checked() -> None:
         assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), name
 
 
+def test_every_parameter_is_in_the_documentation_with_its_variable_and_its_default() -> None:
+    rows = [line for line in (ROOT / "docs" / "configuration.md").read_text().splitlines() if line.startswith("| `")]
+    variables = {
+        one["Ref"]: name for name, one in environment("PersistFunction").items() if isinstance(one, dict) and "Ref" in one
+    }
+    for name, parameter in template()["Parameters"].items():
+        [row] = [row for row in rows if f"`{name}`" in row.split("|")[1]]
+        assert str(parameter.get("Default", "")) in row, name
+        assert name not in variables or f"`{variables[name]}`" in row, name
+
+
 def test_every_parameter_has_its_place_on_the_form() -> None:
     groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(template()["Parameters"])

@@ -78,7 +78,7 @@ class SourceSettings:
         return cls(
             hosts=_words(environ, "SOURCE_HOSTS"),
             local_hosts=_words(environ, "SOURCE_LOCAL_HOSTS"),
-            max_bytes=_count(environ, "MAX_OBJECT_MIB", 51_200) * MIB,
+            max_bytes=_count(environ, "MAX_OBJECT_MIB", 47_683) * MIB,
         )
 
 
