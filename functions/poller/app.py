@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
     began = _now()
     ends_at = began + timedelta(milliseconds=context.get_remaining_time_in_millis()) - _MARGIN
     try:
-        answer = _sweep(began, ends_at)
+        answer = _sweep(began, ends_at, context.aws_request_id)
     except (ConfigurationError, RetryLater) as error:
         logger.error("no sweep", reason=str(error))
         answer = {"error": str(error)}
@@ -31,9 +31,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
     return answer
 
 
-def _sweep(began: datetime, ends_at: datetime) -> dict[str, Any]:
+def _sweep(began: datetime, ends_at: datetime, owner: str) -> dict[str, Any]:
     outside = _outside()
-    swept = sweep(outside=outside, clock=_now, chance=random.random, ends_at=ends_at)
+    swept = sweep(outside=outside, clock=_now, chance=random.random, ends_at=ends_at, owner=owner)
+    if swept.busy:
+        logger.info("another sweep runs")
+        return asdict(swept)
     take_stock(outside.ledger, at=_now())
     record(Metric.SWEEPS_TOTAL)
     record(Metric.SWEEP_SECONDS, (_now() - began).total_seconds())

@@ -16,25 +16,35 @@ from itertools import count
 
 from reelkeeper.adapters.airtable import Airtable, Row, Written
 from reelkeeper.adapters.bucket import Bucket, Stored, Taken
+from reelkeeper.adapters.engine import Engine
 from reelkeeper.adapters.inbox import Inbox, Waiting
 from reelkeeper.adapters.ledger import Ledger, Outrun
 from reelkeeper.adapters.ledger_items import from_item, to_item
-from reelkeeper.adapters.nca import Nca, Status
-from reelkeeper.adapters.queue import Queue
+from reelkeeper.adapters.nca import Listing, Nca, NotFound, Status
+from reelkeeper.adapters.nca_bucket import NcaBucket
+from reelkeeper.adapters.notebook import Notebook
+from reelkeeper.adapters.queue import Letter, Queue
 from reelkeeper.adapters.source import Source, Stream
 from reelkeeper.adapters.topic import Topic
 from reelkeeper.adapters.versions import Versions
 from reelkeeper.adapters.viewer import Seen, Viewer
 from reelkeeper.domain.callback import Sender
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
+from reelkeeper.domain.evidence import Search
+from reelkeeper.domain.fleet import Fleet
+from reelkeeper.domain.incident import Incident, Kind, Pulse
 from reelkeeper.domain.job import Job, JobState
+from reelkeeper.domain.mapping import Mapping as Mapping_
 from reelkeeper.domain.mapping import read_mapping
 from reelkeeper.domain.message import INBOX_PREFIX, Message, Pointer, encode, message_key
+from reelkeeper.domain.moment import parse_moment
 from reelkeeper.domain.schema import Schema
+from reelkeeper.domain.timing import Durations, duration_step
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import Delivery
 from reelkeeper.services.tally import tally
 from reelkeeper.services.transfer import crc32_text
+from reelkeeper.settings import RecoverySettings
 from tests.unit.builders import NOW
 
 # The template's, for a message whose worker says nothing about it.
@@ -81,7 +91,8 @@ class FakeLedger(Ledger):
 
     def due(self, *, now: datetime, limit: int, kept: bool = False) -> Iterator[Job]:
         self._answer()
-        yield from sorted(self._due(now, kept=kept), key=lambda job: job.due_at or now)[:limit]
+        free = [job for job in self._due(now, kept=kept) if self.leases.get(job.job_id, ("", now))[1] <= now]
+        yield from sorted(free, key=lambda job: job.due_at or now)[:limit]
 
     def _due(self, until: datetime, *, kept: bool) -> list[Job]:
         jobs = [from_item(item) for item in self.items.values()]
@@ -132,6 +143,10 @@ class FakeLedger(Ledger):
         self._answer()
         return self.messages.get(job_id)
 
+    def known(self, job_ids: Iterable[str]) -> frozenset[str]:
+        self._answer()
+        return frozenset(job_id for job_id in job_ids if job_id in self.items)
+
     def refer(self, job: Job, references: Iterable[str]) -> None:
         self._answer()
         self.references.update(dict.fromkeys(references, job.job_id))
@@ -158,6 +173,7 @@ class FakeQueue(Queue):
         self.waiting: dict[str, _Waiting] = {}
         self.hidden: list[tuple[str, timedelta]] = []
         self.buried: list[tuple[str, str]] = []
+        self.letters: dict[str, Letter] = {}
         self.down: RetryLater | None = None
         self._sent = 0
 
@@ -168,9 +184,26 @@ class FakeQueue(Queue):
         self.waiting[message_id] = _Waiting(text, self._clock() + delay)
         return message_id
 
+    def send_all(self, texts: Sequence[str]) -> tuple[int, ...]:
+        if self.down is not None:
+            return tuple(range(len(texts)))
+        for text in texts:
+            self.send(text)
+        return ()
+
     def bury(self, text: str, *, reason: str) -> None:
         self._answer()
         self.buried.append((text, reason))
+        self._sent += 1
+        letter = Letter(f"letter-{self._sent}", f"letter-{self._sent}", text, self._clock(), reason)
+        self.letters[letter.message_id] = letter
+
+    def take(self, *, limit: int, hidden: timedelta) -> Iterator[Letter]:
+        self._answer()
+        yield from list(self.letters.values())[:limit]
+
+    def put_back(self, letters: Iterable[Letter]) -> None:
+        self._answer()
 
     def hide(self, receipt: str, *, delay: timedelta) -> None:
         self._answer()
@@ -188,6 +221,10 @@ class FakeQueue(Queue):
 
     def delete(self, receipt: str) -> None:
         self.waiting.pop(receipt, None)
+
+    def discard(self, letter: Letter) -> None:
+        self._answer()
+        del self.letters[letter.message_id]
 
     def _answer(self) -> None:
         if self.down is not None:
@@ -296,12 +333,24 @@ class FakeAirtable(Airtable):
     def rows(self, table: str, record_ids: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
         self._answer(table, record_ids)
         there = self.tables[table]
-        return {one: self._shown(one, there[one], fields) for one in record_ids if one in there}
+        return {one: self._shown(one, there[one], fields or tuple(there[one])) for one in record_ids if one in there}
 
     def rows_with(self, table: str, field: str, values: Sequence[str], *, fields: Sequence[str]) -> dict[str, Row]:
         self._answer(table, values)
         found = [(record_id, row) for record_id, row in reversed(self.tables[table].items()) if row.get(field) in values]
         return {str(row[field]): self._shown(record_id, row, fields) for record_id, row in found}
+
+    def pages(self, table: str, *, fields: Sequence[str], formula: str = "") -> Iterator[list[Row]]:
+        """The rows that are open and old enough by the formula's own cut-off, a hundred at a time."""
+        self._answer(table, ("pages",))
+        cutoff = parse_moment(formula.partition("DATETIME_PARSE('")[2].partition("'")[0])
+        rows = [
+            Row(record_id, {name: row[name] for name in fields if row.get(name) not in ("", [], None)}, str(row["created_at"]))
+            for record_id, row in self.tables[table].items()
+            if f"='{row.get('Status')}'" in formula and parse_moment(str(row["created_at"])) < cutoff
+        ]
+        for start in range(0, max(len(rows), 1), 100):
+            yield rows[start : start + 100]
 
     def write(self, table: str, rows: Sequence[Row]) -> Written:
         if self.down is not None:
@@ -396,23 +445,158 @@ class FakeTopic(Topic):
 
 
 class FakeNca(Nca):
-    """NCA's status route: `reports` are the callbacks of jobs that are done, `running` the jobs that are not."""
+    """NCA's status routes: `reports` are the callbacks of jobs that are done, `running` the jobs that are not.
+
+    `states` says more than "running" of a job, `owners` in which worker it is, `worker` which one answers. What is in none of
+    them is not known to it. `answers` are errors that single jobs' calls raise; `hangs` those on which it waits for `woken`.
+    """
 
     def __init__(self) -> None:
         self.reports: dict[str, bytes] = {}
         self.running: set[str] = set()
+        self.states: dict[str, str] = {}
+        self.owners: dict[str, Sender] = {}
+        self.worker = Sender("1", "1")
+        self.answers: dict[str, Exception] = {}
+        self.hangs: set[str] = set()
+        self.woken = threading.Event()
         self.down: RetryLater | Refused | None = None
+        self.bulk: RetryLater | Refused | None = None
         self.asked: list[str] = []
+        self.windows: list[timedelta] = []
+        self.submitted: list[tuple[str, Mapping[str, object]]] = []
 
     def status(self, job_id: str) -> Status:
         self.asked.append(job_id)
         if self.down is not None:
             raise self.down
+        if job_id in self.hangs:
+            self.woken.wait()
+        if job_id in self.answers:
+            raise self.answers[job_id]
+        owner = self.owners.get(job_id, self.worker)
         if job_id in self.reports:
-            return Status(job_id, "done", Sender(), self.reports[job_id])
+            return Status(job_id, "done", owner, self.reports[job_id], self.worker)
         if job_id in self.running:
-            return Status(job_id, "running", Sender(), None)
-        raise Gone("NCA does not know this job")
+            return Status(job_id, self.states.get(job_id, "running"), owner, None, self.worker)
+        raise NotFound("NCA does not know this job", answered_by=self.worker)
+
+    def statuses(self, *, since: timedelta) -> Listing:
+        self.windows.append(since)
+        for error in (self.down, self.bulk):
+            if error is not None:
+                raise error
+        running = {job_id: self.states.get(job_id, "running") for job_id in self.running}
+        return Listing(dict.fromkeys(self.reports, "done") | running, self.worker)
+
+    def submit(self, path: str, payload: Mapping[str, object]) -> str:
+        if self.down is not None:
+            raise self.down
+        self.submitted.append((path, payload))
+        new_id = f"new-{len(self.submitted)}"
+        self.running.add(new_id)
+        return new_id
+
+
+class FakeNcaBucket(NcaBucket):
+    """NCA's bucket: what each job has there; `whole` False is a bucket that cannot be listed."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[str, ...]] = {}
+        self.whole = True
+        self.settled = True
+        self.down: RetryLater | None = None
+        self.searched: list[str] = []
+
+    def search(self, job_id: str, *, at: datetime) -> Search:
+        self.searched.append(job_id)
+        if self.down is not None:
+            raise self.down
+        return Search(self.found.get(job_id, ()), whole=self.whole, settled=self.settled)
+
+
+class FakeEngine(Engine):
+    """What the engine was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Mapping[str, object]]] = []
+        self.down: RetryLater | Refused | None = None
+
+    def ask(self, path: str, body: Mapping[str, object]) -> None:
+        if self.down is not None:
+            raise self.down
+        self.asked.append((path, body))
+
+
+class FakeNotebook(Notebook):
+    """The notes in memory."""
+
+    def __init__(self) -> None:
+        self.sweeper: tuple[str, datetime] | None = None
+        self.known_fleet = Fleet()
+        self.steps: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        self.pulse = Pulse(None, None)
+        self.counts: dict[str, int] = defaultdict(int)
+        self.incidents: dict[Kind, Incident] = {}
+        self._lock = threading.Lock()
+
+    def begin_sweep(self, *, owner: str, now: datetime, until: datetime) -> bool:
+        if self.sweeper is not None and self.sweeper[0] != owner and self.sweeper[1] >= now:
+            return False
+        self.sweeper = owner, until
+        return True
+
+    def end_sweep(self, *, owner: str) -> None:
+        if self.sweeper is not None and self.sweeper[0] == owner:
+            self.sweeper = None
+
+    def fleet(self) -> Fleet:
+        return self.known_fleet
+
+    def keep_fleet(self, fleet: Fleet) -> None:
+        self.known_fleet = fleet
+
+    def observe(self, operation: str, took_s: float) -> None:
+        with self._lock:
+            self.steps[operation][duration_step(took_s)] += 1
+
+    def durations(self, operations: Iterable[str]) -> dict[str, Durations]:
+        return {operation: Durations(dict(self.steps[operation])) for operation in operations}
+
+    def heard(self, at: datetime) -> None:
+        self.pulse = Pulse(at, None)
+
+    def found(self, at: datetime) -> Pulse:
+        self.pulse = Pulse(self.pulse.webhook_at, self.pulse.found_since or at)
+        return self.pulse
+
+    def count(self, what: str, *, limit: int, until: datetime) -> int | None:
+        with self._lock:
+            if self.counts[what] >= limit:
+                return None
+            self.counts[what] += 1
+            return self.counts[what]
+
+    def counted(self, what: str) -> int:
+        return self.counts[what]
+
+    def incident(self, kind: Kind) -> Incident | None:
+        return self.incidents.get(kind)
+
+    def open_incident(self, kind: Kind, *, what: str, at: datetime) -> bool:
+        known = self.incidents.get(kind)
+        if known is None or known.ended_at is not None:
+            self.incidents[kind] = Incident(kind, at, what, at)
+            return True
+        self.incidents[kind] = replace(known, seen_at=at)
+        return False
+
+    def end_incident(self, kind: Kind, *, at: datetime) -> bool:
+        known = self.incidents.get(kind)
+        if known is None or known.ended_at is not None:
+            return False
+        self.incidents[kind] = replace(known, ended_at=at)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,12 +609,15 @@ class Fakes:
     source: FakeSource = field(default_factory=FakeSource)
     airtable: FakeAirtable = field(default_factory=FakeAirtable)
     nca: FakeNca = field(default_factory=FakeNca)
+    nca_bucket: FakeNcaBucket = field(default_factory=FakeNcaBucket)
+    topic: FakeTopic = field(default_factory=FakeTopic)
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    notebook: FakeNotebook = field(default_factory=FakeNotebook)
     queue: FakeQueue = field(init=False)
     dead_letters: FakeQueue = field(init=False)
     inbox: FakeInbox = field(init=False)
     viewer: FakeViewer = field(init=False)
     versions: FakeVersions = field(init=False)
-    topic: FakeTopic = field(default_factory=FakeTopic)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "queue", FakeQueue(self.clock))
@@ -439,7 +626,7 @@ class Fakes:
         object.__setattr__(self, "viewer", FakeViewer(self.bucket))
         object.__setattr__(self, "versions", FakeVersions(self.bucket))
 
-    def outside(self) -> Outside:
+    def outside(self, *, mapping: Mapping_ = MAPPING, nca_workers: int = 1) -> Outside:
         return Outside(
             queue=self.queue,
             dead_letters=self.dead_letters,
@@ -449,8 +636,12 @@ class Fakes:
             source=self.source,
             airtable=self.airtable,
             nca=self.nca,
-            mapping=MAPPING,
+            mapping=mapping,
             versions=self.versions,
             viewer=self.viewer,
             topic=self.topic,
+            notebook=self.notebook,
+            nca_bucket=self.nca_bucket,
+            engine=self.engine,
+            recovery=RecoverySettings(nca_workers, "http://engine", timedelta(hours=1)),
         )

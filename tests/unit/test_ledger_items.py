@@ -96,6 +96,7 @@ def test_every_field_of_a_job_has_its_attribute() -> None:
         beside=("att3",),
         attach_tries=1,
         ingested_at=NOW,
+        gone_since=NOW,
         outputs=(a_stored_output(),),
         timing=Timing(1.0, 2.0, 3.0),
         sender=Sender("1", "2"),

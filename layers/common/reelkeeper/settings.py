@@ -7,6 +7,7 @@ Names are those of template.yaml; `docs/configuration.md` lists them for people.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 MIB = 1024 * 1024
 
@@ -76,7 +77,8 @@ class SourceSettings:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "SourceSettings":
         return cls(
-            hosts=_words(environ, "SOURCE_HOSTS"),
+            # NCA's bucket is the operator's own word, as good as the list.
+            hosts=_words(environ, "SOURCE_HOSTS") | _host(environ.get("NCA_BUCKET_URL", "")),
             local_hosts=_words(environ, "SOURCE_LOCAL_HOSTS"),
             max_bytes=_count(environ, "MAX_OBJECT_MIB", 47_683) * MIB,
         )
@@ -103,6 +105,41 @@ class AirtableSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NcaBucketSettings:
+    """The bucket NCA writes to: `{S3_ENDPOINT_URL}/{bucket}`, empty where nobody said; and its region, for signatures."""
+
+    url: str
+    region: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "NcaBucketSettings":
+        url = environ.get("NCA_BUCKET_URL", "").strip().rstrip("/")
+        if url and not re.fullmatch(r"https?://[^/?#]+/[^?#]+", url):
+            raise ConfigurationError(
+                "NCA_BUCKET_URL must be an address with the bucket in it, such as https://nyc3.digitaloceanspaces.com/my-space"
+            )
+        return cls(url=url, region=environ.get("NCA_BUCKET_REGION", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverySettings:
+    """How lost jobs are gone after. `nca_workers` is how many NCA runs (0: nobody said), `engine_url` who hands in a job anew,
+    `silent_after` how long no callback may come although jobs end, before people are told."""
+
+    nca_workers: int
+    engine_url: str
+    silent_after: timedelta
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "RecoverySettings":
+        return cls(
+            nca_workers=_count(environ, "NCA_WORKERS", 0, least=0),
+            engine_url=environ.get("ENGINE_URL", "").rstrip("/"),
+            silent_after=timedelta(minutes=_count(environ, "WEBHOOKS_SILENT_MINUTES", 60)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What persist and the poller need."""
 
@@ -116,6 +153,8 @@ class Settings:
     storage: StorageSettings
     source: SourceSettings
     airtable: AirtableSettings
+    nca_bucket: NcaBucketSettings
+    recovery: RecoverySettings
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
@@ -130,6 +169,8 @@ class Settings:
             storage=StorageSettings.read(environ),
             source=SourceSettings.read(environ),
             airtable=AirtableSettings.read(environ),
+            nca_bucket=NcaBucketSettings.read(environ),
+            recovery=RecoverySettings.read(environ),
         )
 
 
@@ -152,11 +193,17 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...], def
     return value
 
 
-def _count(environ: Mapping[str, str], name: str, default: int) -> int:
+def _count(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
     text = environ.get(name, "").strip()
-    if text and not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number above 0")
+    if text and (not re.fullmatch(r"0|[1-9][0-9]{0,8}", text) or int(text) < least):
+        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number above {least - 1}")
     return int(text) if text else default
+
+
+def _host(url: str) -> frozenset[str]:
+    """The host of an https address without a port, which is all that may be fetched from without further words."""
+    found = re.fullmatch(r"https://([^/:@?#]+)(?:/.*)?", url.strip().lower())
+    return frozenset({found[1]}) if found else frozenset()
 
 
 def _words(environ: Mapping[str, str], name: str) -> frozenset[str]:

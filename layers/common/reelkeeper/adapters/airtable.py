@@ -38,10 +38,11 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record: its id and the fields that are not empty, under their names."""
+    """One record: its id and the fields that are not empty, under their names; `created_at` as Airtable writes it."""
 
     record_id: str
     fields: Mapping[str, Any]
+    created_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Airtable:
                 page = next(found, None)
             if page is None:
                 return
-            yield [Row(record["id"], record["fields"]) for record in page]
+            yield [Row(record["id"], record["fields"], record.get("createdTime")) for record in page]
 
     def write(self, table: str, rows: Sequence[Row]) -> Written:
         """PATCH these rows, ten in each request; raises UnknownField or Refused when Airtable says no."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # DynamoDB holds 400 KB an item; a larger message lies in the bucket, with a pointer here.
 MESSAGE_LIMIT_BYTES = 150_000
 _CHANGES_TRIED = 8
+_KEYS_PER_READ = 100
 
 
 class Outrun(Exception):
@@ -76,7 +78,7 @@ class Ledger:
             update += " REMOVE " + ", ".join(by_name[name] for name in gone)
         expected = {":before": {"N": str(job.version)}} if job.version else {}
         condition = f"{by_name['version']} = :before" if job.version else f"attribute_not_exists({by_name['version']})"
-        with _translated(conflict=Outrun(job.job_id)):
+        with translated(conflict=Outrun(job.job_id)):
             self._client.update_item(
                 TableName=self._table,
                 Key={items.KEY: {"S": job.job_id}},
@@ -141,27 +143,36 @@ class Ledger:
             self._update(job_id, f"SET {name} = :text", "attribute_exists(job_id)", text)
 
     def due(self, *, now: datetime, limit: int, kept: bool = False) -> Iterator[Job]:
-        """Jobs whose time has come, the oldest first over all shards, each read page by page as it is needed.
+        """Jobs whose time has come and nobody is at work on, the most overdue first, read from the index alone.
 
+        The index is eventually consistent: a job read from it may have moved on, which its version shows on the next write.
         `kept` asks for those that are kept, whose turn it is to be audited, and for no others.
         """
         prefix = items.KEPT_PREFIX if kept else ""
-        shards = [self._due_in(f"{prefix}{number:02d}", now=now) for number in range(items.DUE_SHARDS)]
-        found = 0
-        for _, job_id in merge(*shards):
-            # The index is eventually consistent: what it names is read again before anything is decided.
-            job = self.get(job_id)
-            if job is not None and job.due_at is not None and job.due_at <= now:
-                found += 1
-                yield job
-            if found >= limit:
-                return
+        shards = (self._due_in(f"{prefix}{number:02d}", now=now) for number in range(items.DUE_SHARDS))
+        return islice(merge(*shards, key=lambda job: job.due_at or now), limit)
+
+    def known(self, job_ids: Iterable[str]) -> frozenset[str]:
+        """Which of these jobs the ledger has, a hundred in each request."""
+        wanted = tuple(dict.fromkeys(job_ids))
+        found: set[str] = set()
+        for start in range(0, len(wanted), _KEYS_PER_READ):
+            keys: list[Any] = [{items.KEY: {"S": one}} for one in wanted[start : start + _KEYS_PER_READ]]
+            while keys:
+                names = {"#state": "state"}
+                question: Any = {"Keys": keys, "ProjectionExpression": "job_id, #state", "ExpressionAttributeNames": names}
+                with translated():
+                    answer = self._client.batch_get_item(RequestItems={self._table: question})
+                found.update(item[items.KEY]["S"] for item in answer["Responses"].get(self._table, ()) if "state" in item)
+                left: Any = answer.get("UnprocessedKeys", {}).get(self._table, {})
+                keys = left.get("Keys", [])
+        return frozenset(found)
 
     def waiting(self, *, until: datetime) -> Iterator[tuple[str, datetime]]:
         """State and first moment of every job due before `until`, from the index alone: to be counted, not decided on."""
         paginator = self._client.get_paginator("query")
         for number in range(items.DUE_SHARDS):
-            with _translated():
+            with translated():
                 for page in paginator.paginate(
                     TableName=self._table,
                     IndexName=items.DUE_INDEX,
@@ -175,12 +186,12 @@ class Ledger:
     def refer(self, job: Job, references: Iterable[str]) -> None:
         """Let each of these names lead to the job; writing one again changes nothing."""
         for ref in references:
-            with _translated():
+            with translated():
                 self._client.put_item(TableName=self._table, Item=items.to_pointer(ref, job))
 
     def of_record(self, record_id: str) -> tuple[Job, ...]:
         """All jobs of one Airtable row, the latest first."""
-        with _translated():
+        with translated():
             answer = self._client.query(
                 TableName=self._table,
                 IndexName=items.RECORD_INDEX,
@@ -191,26 +202,29 @@ class Ledger:
             )
         return tuple(job for item in answer["Items"] if (job := self.get(item[items.KEY]["S"])) is not None)
 
-    def _due_in(self, shard: str, *, now: datetime) -> Iterator[tuple[str, str]]:
+    def _due_in(self, one: str, *, now: datetime) -> Iterator[Job]:
+        names = {f"#{index}": name for index, name in enumerate(items.OF_A_JOB)}
         paginator = self._client.get_paginator("query")
-        with _translated():
+        with translated():
             for page in paginator.paginate(
                 TableName=self._table,
                 IndexName=items.DUE_INDEX,
                 KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-                ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"S": show_moment(now)}},
-                ProjectionExpression=f"{items.DUE_AT}, {items.KEY}",
+                FilterExpression="attribute_not_exists(lease_until) OR lease_until < :now",
+                ExpressionAttributeValues={":shard": {"S": one}, ":now": {"S": show_moment(now)}},
+                ProjectionExpression=", ".join(names),
+                ExpressionAttributeNames=names,
             ):
-                yield from ((item[items.DUE_AT]["S"], item[items.KEY]["S"]) for item in page["Items"])
+                yield from (items.from_item(item) for item in page["Items"])
 
     def _item(self, job_id: str) -> Mapping[str, Any]:
-        with _translated():
+        with translated():
             answer = self._client.get_item(TableName=self._table, Key={items.KEY: {"S": job_id}}, ConsistentRead=True)
         return answer.get("Item", {})
 
     def _update(self, job_id: str, update: str, condition: str, values: dict[str, Any]) -> None:
         arguments: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
-        with _translated(conflict=Outrun(job_id)):
+        with translated(conflict=Outrun(job_id)):
             self._client.update_item(
                 TableName=self._table,
                 Key={items.KEY: {"S": job_id}},
@@ -221,14 +235,15 @@ class Ledger:
 
 
 _OPTIONAL = (
-    *("record_id", "operation", "target_id", "endpoint", "error", "submitted_at", "told_at", "settled_at"),
+    *("record_id", "operation", "target_id", "endpoint", "error", "submitted_at", "told_at", "settled_at", "gone_since"),
     *("published_at", "ingested_at"),
     *(items.DUE_AT, items.DUE_SHARD, items.EXPIRES_AT),
 )
 
 
 @contextmanager
-def _translated(conflict: Outrun | None = None) -> Iterator[None]:
+def translated(conflict: Outrun | None = None) -> Iterator[None]:
+    """DynamoDB's errors as ours: a condition that does not hold is the `conflict`, everything else is tried again."""
     try:
         yield
     except ClientError as error:

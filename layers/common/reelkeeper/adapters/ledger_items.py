@@ -36,10 +36,12 @@ LEASE_OWNER, LEASE_UNTIL, MESSAGE, CHECKPOINTS = "lease_owner", "lease_until", "
 _MOMENTS = frozenset(
     {
         *("received_at", "updated_at", "submitted_at", "due_at", "told_at", "settled_at", "published_at", "ingested_at"),
-        *("stored_at", "at"),
+        *("gone_since", "stored_at", "at"),
     }
 )
 _COUNTS = frozenset({"size", "attempts", "resubmissions", "version", "audits", "attach_tries"})
+# What a job is made of, for reads that leave the rest alone: a kept message may have 150 KB.
+OF_A_JOB = tuple(field.name for field in fields(Job))
 _write, _read = TypeSerializer(), TypeDeserializer()
 
 

@@ -1,19 +1,22 @@
 """The queue and its dead letters: the only module that talks to SQS."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reelkeeper.domain.errors import RetryLater
+from reelkeeper.domain.message import QUEUE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 # SQS: a message can stay hidden for twelve hours at most.
 _LONGEST_HIDING_S = 43_000
+# SQS: ten messages and 1 MiB in one request.
+_MESSAGES_A_BATCH, _BYTES_A_BATCH = 10, QUEUE_LIMIT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,19 @@ class Queue:
         except (BotoCoreError, ClientError) as error:
             raise RetryLater(f"SQS did not take the message: {error}") from error
         return answer["MessageId"]
+
+    def send_all(self, texts: Sequence[str]) -> tuple[int, ...]:
+        """Put many messages on the queue, as many in each request as it takes; returns the places of those SQS did not take."""
+        left: list[int] = []
+        for places in _batches(texts):
+            entries: Any = [{"Id": str(place), "MessageBody": texts[place]} for place in places]
+            try:
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            except (BotoCoreError, ClientError):
+                left += places
+            else:
+                left += [int(one["Id"]) for one in answer.get("Failed", ())]
+        return tuple(left)
 
     def bury(self, text: str, *, reason: str) -> None:
         """Send a message to this (dead-letter) queue with the reason as an attribute an operator can read."""
@@ -144,3 +160,17 @@ class Queue:
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
         except (BotoCoreError, ClientError) as error:
             raise RetryLater(f"SQS did not delete the message: {error}") from error
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
+    """The places of these texts, in portions that one request may carry."""
+    batch: list[int] = []
+    size = 0
+    for place, text in enumerate(texts):
+        if batch and (len(batch) == _MESSAGES_A_BATCH or size + len(text) > _BYTES_A_BATCH):
+            yield batch
+            batch, size = [], 0
+        batch.append(place)
+        size += len(text)
+    if batch:
+        yield batch

@@ -47,13 +47,15 @@ class Silence(StrEnum):
 class Told:
     """What the status route said of the job: its state, the worker it belongs to, and the callback NCA made, once there is one.
 
-    `worker_gone` says that this worker is proven to be dead (domain/fleet.py), not merely that another one answered.
+    `worker_gone` says that this worker is proven to be dead (domain/fleet.py), not merely that another one answered;
+    `worker_seen` that it has answered since the job was heard of, or that there was no occasion.
     """
 
     job_status: JobStatus
     worker: Sender
     report: Callback | None
     worker_gone: bool = False
+    worker_seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict and why; `proven` says that the job may be given up on the strength of it."""
+    """The verdict and why.
+
+    `proven` says that the job may be given up on the strength of it, `by_files` that its files say it is finished, not NCA.
+    """
 
     verdict: Verdict
     why: str
     proven: bool = False
+    by_files: bool = False
 
     @property
     def gone(self) -> bool:
@@ -110,7 +116,7 @@ def judge(evidence: Evidence) -> Judgement:
     if evidence.listed in UNDER_WAY:
         return Judgement(Verdict.RUNNING, f"NCA lists it as {evidence.listed}")
     if told is Silence.NO_ROUTE and _complete(evidence):
-        return Judgement(Verdict.FINISHED, f"NCA has no status route, but {_files(evidence)} in its bucket")
+        return Judgement(Verdict.FINISHED, f"NCA has no status route, but {_files(evidence)} in its bucket", by_files=True)
     return Judgement(Verdict.UNKNOWN, _SILENT[told])
 
 
@@ -123,7 +129,11 @@ def _by_word(told: Told, evidence: Evidence) -> Judgement:
     if told.job_status in UNDER_WAY:
         return _under_way(told, evidence)
     if _complete(evidence):
-        return Judgement(Verdict.FINISHED, f"NCA says {told.job_status} without a report, and {_files(evidence)} in its bucket")
+        return Judgement(
+            Verdict.FINISHED,
+            f"NCA says {told.job_status} without a report, and {_files(evidence)} in its bucket",
+            by_files=True,
+        )
     return Judgement(Verdict.UNKNOWN, f"NCA says {told.job_status}, but neither success nor failure")
 
 
@@ -133,9 +143,12 @@ def _under_way(told: Told, evidence: Evidence) -> Judgement:
         why = f"NCA had it {told.job_status} in a worker that is gone (pid {told.worker.pid})"
         return _without(Verdict.NCA_RESTARTED, why, evidence)
     if told.job_status == "queued" and evidence.idle_for >= STALLED_AFTER:
-        minutes = int(evidence.idle_for.total_seconds() // 60)
-        why = f"NCA has it queued, but has run nothing for {minutes} minutes: restart NCA to free its queue"
-        return Judgement(Verdict.THREAD_DEAD, why)
+        return Judgement(Verdict.THREAD_DEAD, "NCA has it queued, but nothing in its queue moves: restart NCA to free it")
+    if not told.worker_seen:
+        why = (
+            f"NCA's file says {told.job_status}, in a worker that has not answered since; if NCA was restarted, set NcaWorkers"
+        )
+        return Judgement(Verdict.RUNNING, f"{why} so that this can be proven")
     return Judgement(Verdict.RUNNING, f"NCA says that it is {told.job_status}")
 
 
@@ -143,7 +156,7 @@ def _without(verdict: Verdict, why: str, evidence: Evidence) -> Judgement:
     """NCA will not finish it: then the bucket decides, and only a bucket that was listed can say no."""
     search = evidence.search
     if _complete(evidence):
-        return Judgement(Verdict.FINISHED, f"{why}, but {_files(evidence)} in its bucket")
+        return Judgement(Verdict.FINISHED, f"{why}, but {_files(evidence)} in its bucket", by_files=True)
     if search is None or (not search.whole and not search.urls):
         return Judgement(verdict, f"{why}; whether its file exists is unknown, since NCA's bucket cannot be listed")
     if search.urls and evidence.expected is None:

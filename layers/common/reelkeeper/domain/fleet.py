@@ -6,7 +6,7 @@ But it never runs more than so many (NcaWorkers): once as many *others* were ali
 them was dead by then, and with it whatever it had queued.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,12 +26,34 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The workers seen, latest last; `most_at_once` is how many were ever alive together; `idle_since` from when on nothing
-    ran although jobs waited (None: something ran, or nothing waited)."""
+    """The workers seen, latest last. `most_at_once` is how many were ever alive together.
+
+    `idle_since` is from when on nothing ran although the jobs in `waiting` waited, none of which has moved since (None:
+    something ran, or nothing waited).
+    """
 
     sightings: tuple[Sighting, ...] = ()
     most_at_once: int = 0
     idle_since: datetime | None = None
+    waiting: tuple[str, ...] = ()
+
+    def answered(self, worker: Sender, *, since: datetime) -> bool:
+        """Whether this worker has answered at or after a moment."""
+        return any(one.worker == worker and one.last_seen_at >= since for one in self.sightings)
+
+
+def watch(fleet: Fleet, listed: Mapping[str, str], *, at: datetime) -> Fleet:
+    """The fleet after NCA listed its jobs (the listing call itself left out): does its queue move?
+
+    Sweeps see moments only, and between two jobs nothing runs; so the queue stands still only if nothing ran at any look and
+    none of those that waited has begun meanwhile.
+    """
+    queued = tuple(job_id for job_id, state in listed.items() if state == "queued")
+    if not queued or "running" in listed.values():
+        return replace(fleet, idle_since=None, waiting=())
+    if fleet.idle_since is not None and set(fleet.waiting) <= set(queued):
+        return fleet
+    return replace(fleet, idle_since=at, waiting=queued[:_REMEMBERED])
 
 
 def see(fleet: Fleet, workers: Iterable[Sender], *, at: datetime) -> Fleet:

@@ -117,6 +117,7 @@ class Job:
     `target_told` says that the target's row needs no second write in this state; `attached` are Airtable's ids of the job's
     own attachments, `beside` those of the others in the cell, as the last write left it; `attach_tries` counts the times they
     were attached again, `ingested_at` is when Airtable had its own copy.
+    `gone_since` is since when every look found that NCA will not end the job (None: it may); see domain/evidence.py.
     """
 
     job_id: str
@@ -136,6 +137,7 @@ class Job:
     due_at: datetime | None = None
     told_at: datetime | None = None
     settled_at: datetime | None = None
+    gone_since: datetime | None = None
     attempts: int = 0
     resubmissions: int = 0
     published_at: datetime | None = None

@@ -22,6 +22,8 @@ class JobsTable:
     """The table of jobs and its fields; an empty name means the base has no such field.
 
     `history` is one line a person can read: what became of the job.
+    `open` are the statuses of jobs that are still to come; `type` says which operation a row is about, `webhook` where NCA
+    was told to call back.
     """
 
     table: str
@@ -33,6 +35,9 @@ class JobsTable:
     history: str = ""
     completed: str = "completed"
     failed: str = "failed"
+    type: str = ""
+    webhook: str = ""
+    open: tuple[str, ...] = ("pending", "processing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Target:
 
     `attach` says whether files are attached, too: always, only those below `attach_below_mb` million bytes, or never; what is
     not attached is at the permanent address in `url`. Airtable itself takes none above 1 GB.
+    `types` are the words a job's row has for this operation, if not its name. `resubmit` says who hands in a job anew that NCA
+    lost: nobody (empty), the "engine", or "nca" itself; `resubmissions` how often at most for one target.
     """
 
     table: str
@@ -53,6 +60,11 @@ class Target:
     payload: tuple[str, ...] = ()
     attach: Attach = "always"
     attach_below_mb: int = LARGEST_ATTACHMENT_MB
+    types: tuple[str, ...] = ()
+    resubmit: str = ""
+    resubmit_path: str = ""
+    resubmit_body: str = '{"record_id": "{target_id}"}'
+    resubmissions: int = 2
 
     def attaches(self, size: int | None) -> bool:
         """Whether a file of so many bytes is attached; one of unknown size is."""
@@ -79,6 +91,9 @@ def read_mapping(text: str) -> Mapping:
     if not isinstance(operations, dict):
         raise MappingError("mapping: operations must be sections such as [operations.combine]")
     targets = {name: _section(Target, value, f"operations.{name}") for name, value in operations.items()}
+    for name, target in targets.items():
+        if target.resubmit and not target.resubmit_path.startswith("/"):
+            raise MappingError(f"mapping: operations.{name}.resubmit_path must be a path such as /v1/ffmpeg/compose")
     return Mapping(jobs=_section(JobsTable, whole.get("jobs", {}), "jobs"), operations=MappingProxyType(targets))
 
 
@@ -100,7 +115,7 @@ def _known(value: AbstractMapping[str, Any], names: set[str], where: str) -> Non
 
 
 def _typed(value: object, name: str, where: str) -> object:
-    if name == "payload":
+    if name in ("payload", "types", "open"):
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
         raise MappingError(f'mapping: {where} must be a list of keys, such as ["record_id"]')
@@ -110,6 +125,12 @@ def _typed(value: object, name: str, where: str) -> object:
         raise MappingError(f"mapping: {where} must be a whole number from 1 to {LARGEST_ATTACHMENT_MB}, in millions of bytes")
     if name == "attach" and value not in _ATTACH:
         raise MappingError(f"mapping: {where} must be one of {', '.join(f'{one!r}' for one in _ATTACH)}")
+    if name == "resubmissions":
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10:
+            return value
+        raise MappingError(f"mapping: {where} must be a whole number from 1 to 10")
     if not isinstance(value, str):
         raise MappingError(f"mapping: {where} must be text in quotes")
+    if name == "resubmit" and value not in ("", "engine", "nca"):
+        raise MappingError(f'mapping: {where} must be "engine", "nca", or empty for nobody')
     return value

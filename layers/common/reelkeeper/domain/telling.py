@@ -24,7 +24,7 @@ def target_id(job: Job, target: Target, row: Fields, jobs: JobsTable) -> str | N
     linked = row.get(target.link) if target.link else None
     if isinstance(linked, list) and linked and isinstance(linked[0], str):
         return linked[0]
-    request = _read_request(row.get(jobs.request)) if jobs.request else {}
+    request = read_request(row.get(jobs.request)) if jobs.request else {}
     return next((value for key in target.payload if isinstance(value := request.get(key), str) and value), None)
 
 
@@ -108,7 +108,7 @@ def _changed(wanted: Fields, there: Fields) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if there.get(name) != value}
 
 
-def _read_request(text: object) -> Fields:
+def read_request(text: object) -> Fields:
     """The stored request: JSON, or the repr of a Python dict that the engine writes."""
     if not isinstance(text, str) or len(text) > 100_000:
         return {}

@@ -1,14 +1,18 @@
 """Everything outside that the workers talk to, made once per cold start from the settings and the secret."""
 
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 
 from reelkeeper.adapters import clients
 from reelkeeper.adapters.airtable import Airtable
 from reelkeeper.adapters.bucket import Bucket
+from reelkeeper.adapters.engine import Engine
 from reelkeeper.adapters.inbox import Inbox
 from reelkeeper.adapters.ledger import Ledger
 from reelkeeper.adapters.nca import Nca
+from reelkeeper.adapters.nca_bucket import NcaBucket
+from reelkeeper.adapters.notebook import Notebook
 from reelkeeper.adapters.pace import Pace
 from reelkeeper.adapters.parameters import read_parameter
 from reelkeeper.adapters.queue import Queue
@@ -20,7 +24,7 @@ from reelkeeper.adapters.viewer import Viewer
 from reelkeeper.domain.mapping import Mapping, MappingError, read_mapping
 from reelkeeper.services.preflight import Preflight
 from reelkeeper.services.tally import tally
-from reelkeeper.settings import ConfigurationError, Settings
+from reelkeeper.settings import ConfigurationError, RecoverySettings, Settings
 
 # Copies that run side by side in one worker; each holds one part in memory.
 WIDTH = 8
@@ -28,7 +32,7 @@ WIDTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The outside systems by what they are; `nca` is None where NcaUrl is empty."""
+    """The outside systems by what they are; `nca`, `nca_bucket` and `engine` are None where nobody said where they are."""
 
     queue: Queue
     dead_letters: Queue
@@ -42,6 +46,10 @@ class Outside:
     nca: Nca | None
     mapping: Mapping
     topic: Topic
+    notebook: Notebook
+    nca_bucket: NcaBucket | None
+    engine: Engine | None
+    recovery: RecoverySettings
     preflight: Preflight = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +85,19 @@ class Outside:
             nca=Nca(settings.nca_url, secret.get("nca_api_key", "")) if settings.nca_url else None,
             mapping=_mapping(settings),
             topic=topic,
+            notebook=Notebook(dynamodb, settings.table),
+            nca_bucket=_nca_bucket(settings, secret),
+            engine=Engine(settings.recovery.engine_url) if settings.recovery.engine_url else None,
+            recovery=settings.recovery,
         )
+
+
+def _nca_bucket(settings: Settings, secret: AbstractMapping[str, str]) -> NcaBucket | None:
+    """Where NCA writes; it can be listed only with keys of its own, which need no more than the right to list."""
+    if not settings.nca_bucket.url:
+        return None
+    keys = (secret.get("nca_bucket_access_key", ""), secret.get("nca_bucket_secret_key", ""))
+    return NcaBucket(settings.nca_bucket, settings.source, keys=keys)
 
 
 def _mapping(settings: Settings) -> Mapping:

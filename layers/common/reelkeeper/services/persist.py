@@ -79,6 +79,7 @@ def persist(
     with Leases(outside.ledger, outside.queue, owner=owner, clock=clock) as leases:
         run = _Run(outside, clock, chance, leases)
         heard, again = run.open(deliveries)
+        run.feel_pulse(heard)
         # Jobs wait for their copies, so that the two have threads of their own.
         with ThreadPoolExecutor(WIDTH) as copying, ThreadPoolExecutor(max(len(heard), 1)) as working:
             under_way = {
@@ -119,6 +120,12 @@ class _Run:
                 logger.warning("message cannot be read yet", message_id=delivery.message_id, reason=error.reason)
                 again.append((delivery, self._delay(error, delivery.receives)))
         return heard, again
+
+    def feel_pulse(self, heard: Mapping[str, Sequence[Heard]]) -> None:
+        """Note that callbacks arrive: the poller tells people when they do not although jobs end."""
+        if any(one.message.origin == "webhook" for some in heard.values() for one in some):
+            with suppress(RetryLater):
+                self._outside.notebook.heard(self._clock())
 
     def _read(self, delivery: Delivery) -> Heard | None:
         key = None
@@ -167,9 +174,18 @@ class _Run:
         known_by = [name for one in heard for name in (one.delivery.message_id, one.inbox_key) if name]
         self._outside.ledger.refer(job, references(job, message_ids=known_by))
         last = _latest(heard)
+        self._learn(job, last)
         if last.callback.outcome == "success" or job.state in (JobState.SUBMITTED, JobState.FAILED):
             self._outside.ledger.keep_message(key, last.message, elsewhere=self._keep_elsewhere)
         return job
+
+    def _learn(self, job: Job, last: Heard) -> None:
+        """Count how long such a job takes, which is when the poller looks for the next; a repetition is counted once."""
+        took_s = last.callback.timing.total_s
+        new = job.state is JobState.FINISHED and job.attempts == 0 and last.delivery.receives == 1
+        if new and took_s is not None and job.operation in self._outside.mapping.operations:
+            with suppress(RetryLater):
+                self._outside.notebook.observe(cast(str, job.operation), took_s)
 
     def _copy(self, job: Job, heard: Sequence[Heard], copying: Executor) -> Step:
         key = job.job_id

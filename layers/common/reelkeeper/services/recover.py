@@ -1,113 +1,110 @@
-"""A sweep: whatever is due is brought back onto the one way in, the queue; the poller decides nothing that persist decides."""
+"""A sweep: whatever is open is found, asked for, looked for and brought back onto the one way in, the queue.
 
-from collections.abc import Callable
+The poller decides nothing that persist decides. One sweep runs at a time; it ends in time, and what is left is due first next.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from reelkeeper.adapters.inbox import Waiting
-from reelkeeper.domain.errors import Gone, Refused, RetryLater
-from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, tried
-from reelkeeper.domain.message import QUEUE_LIMIT_BYTES, Message, NotAMessage, Pointer, encode, point
-from reelkeeper.domain.timing import LONGEST_IN_LEDGER, retry_delay
+from reelkeeper.domain.errors import Refused, RetryLater
+from reelkeeper.domain.job import Job, JobState
+from reelkeeper.services.act import send_again
 from reelkeeper.services.audit import audit
+from reelkeeper.services.find import Entered, enter_rows
+from reelkeeper.services.open_jobs import Recovered, recover
 from reelkeeper.services.outside import Outside
+from reelkeeper.services.returns import empty_inbox, revive
+from reelkeeper.services.round import PATIENCE_S, Round, portions
 from reelkeeper.telemetry import logger
 
-Clock = Callable[[], datetime]
-# Too large for the queue, it is there by a claim check, taken in seconds; what lies here this long has none, or lost it.
-_CLAIM_PATIENCE = timedelta(minutes=10)
-_JOBS_A_SWEEP = 2_000
+T = TypeVar("T")
+
+_JOBS_A_SWEEP = 12_000
+_PORTION = 500
+# A sweep that was killed keeps the next one out no longer than this.
+_MARGIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep did: messages taken from the inbox, due jobs looked at, and callbacks sent in again or anew."""
+    """What a sweep did. `busy`: nothing, since another one runs. In the order of its work: messages taken from the inbox and
+    from the dead letters; rows that entered the ledger, and open ones that name no job; jobs that were due; messages sent in;
+    jobs given up, and handed in anew."""
 
+    busy: bool = False
     inboxed: int = 0
+    revived: int = 0
+    entered: int = 0
+    unnamed: int = 0
     due: int = 0
     sent: int = 0
+    lost: int = 0
+    resubmitted: int = 0
 
 
-def sweep(*, outside: Outside, clock: Clock, chance: Callable[[], float], ends_at: datetime) -> Swept:
-    """Look at everything that is due, oldest first, until `ends_at`; what is left is first in the next sweep."""
-    inboxed = _empty_inbox(outside, clock, ends_at)
-    due = sent = 0
-    published: list[Job] = []
-    for job in outside.ledger.due(now=clock(), limit=_JOBS_A_SWEEP):
-        if clock() >= ends_at:
-            break
-        due += 1
-        if job.state is JobState.PUBLISHED:
-            published.append(job)
-            continue
-        try:
-            sent += _look(job, outside, clock, chance)
-        except (RetryLater, Refused) as error:
-            # It stays due; the next job may well be luckier.
-            logger.warning("job could not be looked at", job_id=job.job_id, record_id=job.record_id, reason=error.reason)
+def sweep(
+    *,
+    outside: Outside,
+    clock: Callable[[], datetime],
+    chance: Callable[[], float],
+    ends_at: datetime,
+    owner: str,
+    patience_s: float = PATIENCE_S,
+) -> Swept:
+    """Look at everything that is open, until `ends_at`; `owner` names this sweep. Raises RetryLater without the ledger.
+
+    Of calls made side by side, those that have not ended after `patience_s` seconds are given up.
+    """
+    if not outside.notebook.begin_sweep(owner=owner, now=clock(), until=ends_at + _MARGIN):
+        return Swept(busy=True)
+    try:
+        return _sweep(Round(outside, clock, chance, ends_at, patience_s))
+    finally:
+        with suppress(RetryLater):
+            outside.notebook.end_sweep(owner=owner)
+
+
+def _sweep(sweep: Round) -> Swept:
+    inboxed = _part("the inbox", lambda: empty_inbox(sweep), 0)
+    revived = _part("dead letters", lambda: revive(sweep), 0)
+    entered = _part("open rows", lambda: enter_rows(sweep), Entered())
+    due = _due(sweep, entered.jobs)
+    unfinished = [job for job in due if job.state not in (JobState.SUBMITTED, JobState.PUBLISHED)]
+    sent = 0
+    for some in portions(unfinished, _PORTION):
+        if not sweep.over:
+            sent += send_again(sweep, some)
+    submitted = [job for job in due if job.state is JobState.SUBMITTED]
+    recovered = _part("open jobs", lambda: recover(sweep, submitted), Recovered())
     # Last, because these files are kept already and the others are not yet.
-    audit(published, outside=outside, clock=clock, chance=chance, ends_at=ends_at)
-    return Swept(inboxed, due, sent)
+    published = [job for job in due if job.state is JobState.PUBLISHED]
+    audit(published, outside=sweep.outside, clock=sweep.clock, chance=sweep.chance, ends_at=sweep.ends_at)
+    return Swept(
+        inboxed=inboxed,
+        revived=revived,
+        entered=len(entered.jobs),
+        unnamed=entered.unnamed,
+        due=len(due),
+        sent=sent + recovered.sent,
+        lost=recovered.lost,
+        resubmitted=recovered.resubmitted,
+    )
 
 
-def _empty_inbox(outside: Outside, clock: Clock, ends_at: datetime) -> int:
-    taken = 0
-    for one in outside.inbox.waiting():
-        if clock() >= ends_at:
-            break
-        try:
-            taken += _take(one, outside, clock)
-        except (Gone, NotAMessage) as error:
-            # Persist was quicker, or somebody put a file of their own there.
-            logger.warning("nothing to take from the inbox", inbox_key=one.key, reason=str(error))
-    return taken
+def _due(sweep: Round, entered: Sequence[Job]) -> list[Job]:
+    """What is due, the most overdue first, with what entered just now and may not be in the index yet."""
+    due = list(sweep.outside.ledger.due(now=sweep.clock(), limit=_JOBS_A_SWEEP))
+    known = {job.job_id for job in due}
+    return [*due, *(job for job in entered if job.job_id not in known)]
 
 
-def _take(one: Waiting, outside: Outside, clock: Clock) -> int:
-    if one.size <= QUEUE_LIMIT_BYTES:
-        # It lies here because the queue was down when it came: nobody has heard of it yet.
-        outside.queue.send(encode(outside.inbox.get(one.key)))
-        outside.inbox.delete(one.key)
-        return 1
-    if one.since > clock() - _CLAIM_PATIENCE:
-        return 0
-    outside.queue.send(point(one.key))
-    return 1
-
-
-def _look(job: Job, outside: Outside, clock: Clock, chance: Callable[[], float]) -> int:
-    at = clock()
-    later = at + max(retry_delay(job.attempts + 5, chance=chance(), longest=LONGEST_IN_LEDGER), LOOK_AGAIN)
-    text = _from_nca(job, outside, at) if job.state is JobState.SUBMITTED else _kept(job, outside)
-    if text is not None:
-        outside.queue.send(text)
-    why = "sent in again by the poller" if text is not None else "looked at by the poller: nothing new"
-    _change(outside, job, lambda known: tried(known, at=at, why=why, due_at=later))
-    return int(text is not None)
-
-
-def _kept(job: Job, outside: Outside) -> str | None:
-    """The callback that the ledger keeps; persist goes on where the job's state says."""
-    message = outside.ledger.message(job.job_id)
-    if message is None:
-        return None
-    return point(message.key) if isinstance(message, Pointer) else encode(message)
-
-
-def _from_nca(job: Job, outside: Outside, at: datetime) -> str | None:
-    """The callback that NCA would have sent, from its status route; None while there is none."""
-    report = outside.nca.status(job.job_id).report if outside.nca is not None else None
-    if report is None:
-        return None
-    asked = {"job_id": job.record_id, "operation": job.operation, "target_id": job.target_id}
-    query = {name: value for name, value in asked.items() if value}
-    return encode(Message(body=report, received_at=at, query=query, content_type="application/json", origin="poll"))
-
-
-def _change(outside: Outside, job: Job, decide: Callable[[Job], Job]) -> None:
-    """Write a decision on the job as it was read; one that has moved on in the meantime is left alone."""
-
-    def again(known: Job | None) -> Job:
-        return decide(known) if known is not None and known.state is job.state else known or job
-
-    outside.ledger.change(job.job_id, again)
+def _part(what: str, work: Callable[[], T], nothing: T) -> T:
+    """One part of a sweep: where the outside world is not ready for it, the others are done all the same."""
+    try:
+        return work()
+    except (RetryLater, Refused) as error:
+        logger.warning("a part of the sweep was left out", part=what, reason=error.reason)
+        return nothing
