@@ -43,6 +43,8 @@ def _api(served: Served) -> Blueprint:
     @api.get("/meta/bases/<base>/tables")
     def tables(base: str) -> Response:
         admit(served, base)
+        if served.switches.without_schema_scope:
+            raise errors.no_model()
         return answer({"tables": [table.described() for table in served.base.tables()]})
 
     return api

@@ -34,6 +34,8 @@ def _jobs() -> Table:
         _field("Jobs", "Request Payload", FieldType.LONG_TEXT),
         _field("Jobs", "Response Payload", FieldType.LONG_TEXT),
         _field("Jobs", "Error Details", FieldType.LONG_TEXT),
+        # Reelkeeper's wish, as are the permanent addresses below: the engine's own base has neither.
+        _field("Jobs", "History", FieldType.LONG_TEXT),
         _field("Jobs", "Related Video", FieldType.LINKS, links_to="Videos"),
         _field("Jobs", "Related Segment Video", FieldType.LINKS, links_to="Segments"),
         _field("Jobs", "Created", FieldType.CREATED_TIME),
@@ -50,7 +52,6 @@ def _segments() -> Table:
         _field("Segments", "Video", FieldType.ATTACHMENTS),
         _field("Segments", "Voiceover", FieldType.ATTACHMENTS),
         _field("Segments", "Voiceover + Video", FieldType.ATTACHMENTS),
-        # The two permanent addresses are Reelkeeper's wish; the engine's own base has attachments only.
         _field("Segments", "Video URL"),
         _field("Segments", "Voiceover + Video URL"),
         _field("Segments", "Videos", FieldType.LINKS, links_to="Videos"),

@@ -20,3 +20,5 @@ class Switches:
     dead_attachments: bool = False
     # Answer attachment writes with partialSuccess, attachmentUploadRateIsTooHigh, and leave the new ones out.
     attachment_rate_too_high: bool = False
+    # The token lacks schema.bases:read, as one made for records alone does; documented, and a person's choice.
+    without_schema_scope: bool = False

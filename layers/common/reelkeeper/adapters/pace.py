@@ -69,7 +69,7 @@ class Pace:
         finally:
             # One that cannot be given back comes free by itself.
             with suppress(RetryLater):
-                self._update(f"SET {slot} = :free", None, {":free": self._ms(self._clock()) + _SECOND_MS})
+                self._known = self._update(f"SET {slot} = :free", None, {":free": self._ms(self._clock()) + _SECOND_MS})
 
     def refused(self, wait: timedelta = RATE_LIMIT_WAIT) -> None:
         """Let nobody ask for so long: Airtable answers all of us with 429."""
@@ -116,11 +116,12 @@ class Pace:
             free_at, slot = min((self._known.get(slot, 0), slot) for slot in self._slots)
             wait_s = (free_at - self._ms(now)) / 1000
             if wait_s > 0:
-                if now - begun + timedelta(seconds=wait_s) > PATIENCE:
+                if now - begun >= PATIENCE:
                     raise RetryLater("Airtable's share is taken by other work", delay=PATIENCE)
-                # Somebody's slot may come free earlier than it was taken for.
                 self._sleep(min(wait_s, _LONGEST_NAP_S))
-                self._known = self._read() if wait_s > _LONGEST_NAP_S else self._known
+                if wait_s > _LONGEST_NAP_S:
+                    # A slot is taken for the longest a request may last, and comes free earlier as a rule.
+                    self._known = self._read()
                 continue
             try:
                 values = {":held": self._ms(now) + _HELD_MS, ":now": self._ms(now)}

@@ -43,6 +43,7 @@ LOOK, ACT, FILES, OWN = (
 # One line each, so that adding one disturbs nobody.
 COMMANDS: tuple[Command, ...] = (
     Command("trace", "trace:trace", "Everything that is known of one job, in one timeline.", LOOK, examples.TRACE),
+    Command("check", "check:check", "Is Airtable's base right? Why do files vanish?", LOOK, examples.CHECK),
     Command("copy", "copy:copy", "Copy any URL into a bucket, in parallel and checked.", FILES, examples.COPY),
 )
 

@@ -1,5 +1,16 @@
 """What the commands' --help shows beside their options: kept apart from them, so that no command is imported for it."""
 
+CHECK = """Exit status 1 where something is wrong, so that a script can wait for it to be right:
+
+    reelkeeper check airtable
+    reelkeeper check storage
+    reelkeeper check storage --source s3://nca-media --source-endpoint https://nyc3.digitaloceanspaces.com
+
+After the month's API calls were used up and the plan was upgraded:
+
+    reelkeeper check airtable --resume
+"""
+
 COPY = """Never over another object. Broken off (Ctrl-C, a lost network, a killed terminal), the same command goes on where
 it stopped.
 

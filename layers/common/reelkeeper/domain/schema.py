@@ -48,8 +48,8 @@ def misses(places: Places, schema: Schema) -> tuple[Miss, ...]:
     found = list(_of_jobs(places.jobs, schema))
     for name, target in places.operations.items():
         found += _of_target(f"operations.{name}", target, schema, jobs=places.jobs.table)
-    # Operations share tables, and one missing field is one piece of news.
-    return tuple({(miss.what, miss.remedy): miss for miss in reversed(found)}.values())[::-1]
+    # Operations share tables and fields, and one missing field is one piece of news.
+    return tuple({miss.what: miss for miss in reversed(found)}.values())[::-1]
 
 
 def _of_jobs(jobs: JobsTable, schema: Schema) -> Iterator[Miss]:

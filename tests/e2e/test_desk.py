@@ -1,0 +1,131 @@
+"""Airtable's side on the deployed stack: its share of requests, attachments that are verified, files that stay."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+
+from local.engine import Engine, Order
+from local.world import World
+from reelkeeper.adapters.ledger import Ledger
+from reelkeeper.domain.job import Job
+from tests.e2e.ledger import job, settled, state
+from tests.e2e.waiting import until
+
+JOBS = 200
+# The template's default.
+SHARE = 4
+
+
+@pytest.mark.timeout(900)
+def test_two_hundred_jobs_that_finish_at_once_keep_to_the_share_and_every_row_is_right(world: World, scene: str) -> None:
+    base = world.airtable.base
+    rows = {}
+    for number in range(JOBS):
+        video = base.create("Videos", {"Name": f"Film {number}"})
+        job_id = f"00000000-0000-4000-8000-{number:012d}"
+        row = base.create("Jobs", {"Status": "processing", "External Job ID": job_id, "Related Video": [video]})
+        rows[job_id] = row, video
+    world.airtable.journal.clear()
+
+    def report(job_id: str) -> int:
+        body = {"job_id": job_id, "code": 200, "message": "success", "response": scene, "endpoint": "/v1/video/concatenate"}
+        query = {"job_id": rows[job_id][0], "operation": "concatenate"}
+        return world.aws.post_callback(body, query, timeout=120).status_code
+
+    with ThreadPoolExecutor(32) as callers:
+        assert set(callers.map(report, rows)) == {202}
+    until(lambda: _completed(world, rows.values()) == JOBS, "every row to be completed", seconds=600)
+    entries = world.airtable.journal.all()
+    print(f"{len(entries) / JOBS:.3f} requests per job, at most {world.airtable.journal.busiest_second()} in a second")
+    assert {entry.status for entry in entries} == {200}
+    assert world.airtable.journal.busiest_second() <= SHARE
+    assert len(entries) <= 0.5 * JOBS
+    assert world.airtable.wait_ingested(120)
+    for job_id, (row, video) in rows.items():
+        shown = base.get("Videos", video)
+        (attachment,) = shown["Combined Segments Video"]
+        assert (job_id in shown["Combined Segments Video URL"], attachment["type"]) == (True, "video/mp4")
+        assert shown["Combined Segments Video URL"] in base.get("Jobs", row)["Response Payload"]
+        assert base.get("Jobs", row)["History"].startswith("called back; stored ")
+
+
+def test_an_attachment_that_airtable_could_not_fetch_is_attached_again(world: World, engine: Engine, scene: str) -> None:
+    ingest = world.airtable.ingest
+    most, ingest.most_bytes = ingest.most_bytes, 10
+    order = engine.concatenate("Not fetched", [scene])
+    settled(world, engine, order)
+    assert world.airtable.wait_ingested()
+    assert "Combined Segments Video" not in engine.target(order)
+    ingest.most_bytes = most
+    _let_pass(world, order, timedelta(minutes=10))
+    world.aws.invoke("poller")
+    assert world.airtable.wait_ingested()
+    (attachment,) = engine.target(order)["Combined Segments Video"]
+    assert attachment["size"] > 10
+    _let_pass(world, order, timedelta(minutes=10))
+    world.aws.invoke("poller")
+    known = job(world, order.job_id)
+    assert known is not None
+    assert known.ingested_at is not None
+    assert engine.row(order)["History"].endswith("attached, at the second try")
+
+
+def test_a_week_later_the_file_is_kept_and_one_that_was_deleted_comes_back(
+    world: World, engine: Engine, scene: str, voice: str
+) -> None:
+    order = engine.combine("Kept", scene, voice)
+    settled(world, engine, order)
+    assert world.airtable.wait_ingested()
+    _let_pass(world, order, timedelta(days=8))
+    world.aws.invoke("poller")
+    assert state(world, order.job_id) == "kept"
+    url = engine.permanent_url(order) or ""
+    whole = requests.get(url, timeout=30).content
+    known = job(world, order.job_id)
+    assert known is not None
+    world.aws.client("s3").delete_object(Bucket=world.aws.bucket, Key=known.outputs[0].key)
+    _let_pass(world, order, timedelta(days=60))
+    world.aws.invoke("poller")
+    answer = requests.get(url, timeout=30)
+    assert (answer.status_code, answer.content == whole) == (200, True)
+    assert answer.headers["Content-Type"] == "video/mp4"
+    known = job(world, order.job_id)
+    assert known is not None
+    assert "earlier version" in known.history[-1].what
+
+
+def test_an_object_without_earlier_versions_is_copied_again_from_its_source(world: World, engine: Engine, scene: str) -> None:
+    order = engine.concatenate("Copied again", [scene])
+    settled(world, engine, order)
+    for version in _versions(world, order):
+        world.aws.client("s3").delete_object(Bucket=world.aws.bucket, Key=version["Key"], VersionId=version["VersionId"])
+    _let_pass(world, order, timedelta(days=8))
+    world.aws.invoke("poller")
+    until(lambda: state(world, order.job_id) == "published", "the file to be copied again")
+    assert requests.get(engine.permanent_url(order) or "", timeout=30).status_code == 200
+    assert engine.row(order)["Status"] == "completed"
+
+
+def _completed(world: World, rows: object) -> int:
+    jobs = world.airtable.base.all("Jobs")
+    return sum(jobs[row].get("Status") == "completed" for row, _ in rows)  # type: ignore[attr-defined]
+
+
+def _let_pass(world: World, order: Order, by: timedelta) -> None:
+    """As if so much time had passed since the job was published: it is due now."""
+    now = datetime.now(UTC)
+
+    def earlier(known: Job | None) -> Job:
+        assert known is not None
+        assert known.published_at is not None
+        return replace(known, due_at=now, published_at=known.published_at - by)
+
+    Ledger(world.aws.client("dynamodb"), world.aws.table).change(order.job_id, earlier)
+
+
+def _versions(world: World, order: Order) -> list[dict[str, str]]:
+    found = world.aws.client("s3").list_object_versions(Bucket=world.aws.bucket, Prefix=f"outputs/{order.job_id}/")
+    return [*found.get("Versions", []), *found.get("DeleteMarkers", [])]
