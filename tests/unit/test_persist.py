@@ -1,6 +1,7 @@
 """Persist in virtual time: at-least-once delivery, one effect; what cannot be done now comes back, alone and ever later."""
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
 from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.message import Pointer, encode, point
+from reelkeeper.domain.timing import LONGEST_IN_QUEUE
 from reelkeeper.services.lease import LEASE
 from reelkeeper.services.outputs import TRIES_BEFORE_LOST
 from reelkeeper.services.persist import TRIES_IN_QUEUE, TRIES_OF_POISON, persist
@@ -19,6 +21,8 @@ from tests.unit.fakes import Fakes
 
 FILM = b"film"
 MINUTE = timedelta(minutes=1)
+# No test waits this long; it only keeps a fault from hanging the run.
+PATIENCE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -44,11 +48,16 @@ class Line:
         query = {"job_id": record_id, "operation": "concatenate"}
         return self.fakes.queue.send(encode(a_message(body.encode(), query=query)))
 
-    def run(self, *, owner: str = "worker", most: int = 10) -> tuple[str, ...]:
+    def run(self, *, owner: str = "worker", most: int = 10, tell_every_s: float = PATIENCE_S) -> tuple[str, ...]:
         """One invocation; returns the messages that come back."""
         deliveries = self.fakes.queue.receive(most)
         again = persist(
-            deliveries, outside=self.fakes.outside(), clock=self.fakes.clock, chance=lambda: self.chance, owner=owner
+            deliveries,
+            outside=self.fakes.outside(),
+            clock=self.fakes.clock,
+            chance=lambda: self.chance,
+            owner=owner,
+            tell_every_s=tell_every_s,
         )
         for one in deliveries:
             if one.message_id not in again:
@@ -292,6 +301,27 @@ def test_a_message_comes_back_ever_later_and_is_left_to_the_ledger_in_the_end(li
     assert job.due_at > line.fakes.clock.now
     assert "the source answers 503" in job.history[-1].what
     assert line.fakes.ledger.messages[JOB_ID].body == a_message().body  # type: ignore[union-attr]
+
+
+def test_what_must_come_again_does_so_while_another_job_still_copies(line: Line) -> None:
+    """A copy may take a quarter of an hour; the messages of other jobs need not wait for it."""
+    line.order("long", record_id="recLong")
+    line.order("bad", record_id="recBad", source=RetryLater("the source answers 503"))
+    line.report("long", record_id="recLong")
+    bad = line.report("bad", record_id="recBad")
+    soon = LONGEST_IN_QUEUE / 10
+    hidden: list[bool] = []
+
+    def copy(_: str) -> None:
+        ends = time.monotonic() + PATIENCE_S
+        while not hidden and time.monotonic() < ends:
+            if any(receipt == bad and delay < soon for receipt, delay in line.fakes.queue.hidden):
+                hidden.append(True)
+            time.sleep(0.001)
+
+    line.fakes.source.on_read = copy
+    assert line.run(tell_every_s=0.001) == (bad,)
+    assert hidden
 
 
 def test_jobs_that_failed_together_do_not_come_back_together() -> None:

@@ -78,7 +78,8 @@ def persist(
     """
     with Leases(outside.ledger, outside.queue, owner=owner, clock=clock) as leases:
         run = _Run(outside, clock, chance, leases)
-        heard, again = run.open(deliveries)
+        heard, unread = run.open(deliveries)
+        again = run.send_back(unread)
         run.feel_pulse(heard)
         # Jobs wait for their copies, so that the two have threads of their own.
         with ThreadPoolExecutor(WIDTH) as copying, ThreadPoolExecutor(max(len(heard), 1)) as working:
@@ -89,8 +90,8 @@ def persist(
                 wait(under_way.values(), timeout=tell_every_s)
                 ready = {key: step.result() for key, step in under_way.items() if step.done()}
                 under_way = {key: step for key, step in under_way.items() if key not in ready}
-                again += run.finish(ready, heard, others=bool(under_way))
-        return run.send_back(again)
+                again += run.send_back(run.finish(ready, heard, others=bool(under_way)))
+        return again
 
 
 def _latest(heard: Sequence[Heard]) -> Heard:
