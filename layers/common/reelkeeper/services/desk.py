@@ -97,7 +97,7 @@ class Desk:
             return
         for name, value in row.fields.items():
             sent = {one["filename"] for one in value if "url" in one} if isinstance(value, list) else set()
-            if sent <= {one.get("filename") for one in now.get(name, ())}:
+            if not sent or sent <= {one.get("filename") for one in now.get(name) or ()}:
                 continue
             if _TOO_MANY in written.reasons:
                 reason = "Airtable takes no more attachments right now (attachmentUploadRateIsTooHigh)"
