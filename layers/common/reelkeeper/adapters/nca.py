@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from reelkeeper.domain.callback import Sender
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
@@ -82,7 +82,7 @@ class Nca:
         """Ask for one job; raises NotFound where NCA does not know it, NoStatusRoute, Malformed, Refused or RetryLater."""
         answer = self._ask(_STATUS, {"job_id": job_id})
         found = answer.get("response")
-        if not isinstance(found, dict) or str(found.get("job_id")) != job_id or found.get("job_status") not in STATES:
+        if not isinstance(found, dict) or str(found.get("job_id")) != job_id or str(found.get("job_status")) not in STATES:
             raise _malformed(f"NCA answered for job {job_id} with something that is not its status")
         report = found.get("response")
         if isinstance(report, dict) and report.get("job_id") not in (None, job_id):
@@ -138,11 +138,9 @@ def _whole(response: requests.Response) -> bytes:
                 raise _malformed(f"NCA's answer is larger than {_LARGEST} bytes")
             if time.monotonic() > ends:
                 raise RetryLater(f"NCA's answer took longer than {_WHOLE_S:.0f} s")
-    except TimeoutError as error:
+    except (TimeoutError, ReadTimeoutError) as error:
         raise RetryLater("NCA's answer did not come to its end") from error
     except HTTPError as error:
-        if "timed out" in str(error).lower():
-            raise RetryLater("NCA's answer did not come to its end") from error
         raise _malformed(f"NCA's answer broke off after {len(body)} bytes") from error
     return bytes(body)
 
