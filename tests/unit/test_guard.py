@@ -130,6 +130,9 @@ def test_an_unlisted_host_waits_for_ncas_word(url: str) -> None:
         ("https://evil.example%00.good.example/a", "not the name of a host"),
         ("https://evil.example;.good.example/a", "not the name of a host"),
         ("https://evil.example .good.example/a", "not the name of a host"),
+        ("https://evil.example[files.example.com]/a", "not "),
+        ("https://evil.example\\[::1]/a", "not "),
+        ("https://[::1].good.example/a", "not "),
         ("https://[fe80::1%25eth0]/a", "not the name of a host"),
         ("https://fïles.good.example/a", "not the name of a host"),
         ("https://a..good.example/a", "not the name of a host"),
@@ -152,15 +155,18 @@ def test_a_refusal_shows_no_secret() -> None:
         assert "5ecret" not in caught.value.reason
 
 
-@given(st.text(st.sampled_from("abcz019.-_@:/\\?#[]%;& \téⓖ"), max_size=30))
-def test_the_host_that_was_checked_is_the_one_that_is_connected_to(rest: str) -> None:
-    url = f"https://{rest}.good.example/a"
+PIECES = st.sampled_from([*"abcz019.-_@:/\\?#[]%;& \téⓖ", "::1", "[::1]", "http://", "%2f", ":443", "evil.example", "\r\n"])
+
+
+@given(st.lists(PIECES, max_size=8).map("".join), st.sampled_from(["", ".good.example/a", "[2606:4700::1111]/a"]))
+def test_the_host_that_was_checked_is_the_one_that_is_connected_to(rest: str, end: str) -> None:
+    url = f"https://{rest}{end}"
     try:
-        checked = check_url(url, SETTINGS)
+        checked = check_url(url, SETTINGS, confirmed=True)
         connected = urllib3.util.parse_url(url)
     except (Refused, urllib3.exceptions.LocationParseError):
         return
-    assert checked.hostname == connected.host
+    assert (checked.hostname or "") == (connected.host or "").strip("[]").lower()
 
 
 # Connecting.

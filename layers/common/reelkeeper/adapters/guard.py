@@ -26,9 +26,10 @@ _CARRIERS = tuple(
     ipaddress.ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
 )
 _PORTS = {"http": 80, "https": 443}
-# ASCII labels, or an IPv6 address. Anything else is read in two ways: `https://evil.com\.good.com` is below good.com to urllib,
-# and evil.com to urllib3, which connects. An empty or a long label makes the resolver raise UnicodeError.
-_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:]*:[0-9a-f:.]*")
+# ASCII labels, or an IPv6 address in brackets; then a port. Anything else is read in two ways: of `https://evil.com\[::1]`
+# urllib makes ::1, and urllib3, which connects, evil.com. An empty or a long label makes the resolver raise UnicodeError.
+_LABEL = r"[a-z0-9_-]{1,63}"
+_AUTHORITY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:]*:[0-9a-f:.]*\])(?::[0-9]*)?", re.IGNORECASE | re.ASCII)
 
 
 class Unlisted(Refused):
@@ -54,7 +55,7 @@ def check_url(url: str, settings: SourceSettings, *, confirmed: bool = False) ->
         raise Refused(f"only https URLs are fetched: {shown}")
     if parts.username is not None or parts.password is not None:
         raise Refused(f"a URL with a user name in it is not fetched: {shown}")
-    if not _HOST.fullmatch(host):
+    if not _AUTHORITY.fullmatch(parts.netloc):
         raise Refused(f"not the name of a host: {shown}")
     if is_local(host, port or _PORTS[parts.scheme], settings):
         return parts
