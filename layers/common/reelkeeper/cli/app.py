@@ -42,8 +42,12 @@ LOOK, ACT, FILES, OWN = (
 )
 # One line each, so that adding one disturbs nobody.
 COMMANDS: tuple[Command, ...] = (
+    Command("jobs", "jobs:jobs", "List jobs: open, stuck, or by state, operation, age or row.", LOOK, examples.JOBS),
     Command("trace", "trace:trace", "Everything that is known of one job, in one timeline.", LOOK, examples.TRACE),
     Command("check", "check:check", "Is Airtable's base right? Why do files vanish?", LOOK, examples.CHECK),
+    Command("inbox", "inbox:inbox", "The callbacks that wait in the bucket's inbox.", LOOK, examples.INBOX),
+    Command("replay", "replay:replay", "Send a callback that was kept in again.", ACT, examples.REPLAY),
+    Command("redrive", "redrive:redrive", "Send dead letters in again, by their reasons.", ACT, examples.REDRIVE),
     Command("copy", "copy:copy", "Copy any URL into a bucket, in parallel and checked.", FILES, examples.COPY),
 )
 

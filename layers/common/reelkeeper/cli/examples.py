@@ -37,3 +37,30 @@ file's name, key or address, or the id of a message:
 
 Whoever cannot be asked is one line of the timeline and stands in the way of nobody else.
 """
+
+JOBS = """Without a filter: the open ones, the one that is due first on top.
+
+    reelkeeper jobs --stuck
+    reelkeeper jobs --state failed --state lost --since 7d
+    reelkeeper jobs --record recAbc123DEF456gh --json
+"""
+
+INBOX = """They lie there when SQS was down as they came, or when they are too large for it. The poller takes them in.
+
+    reelkeeper inbox
+    reelkeeper inbox --take --yes
+"""
+
+REPLAY = """The ledger keeps each job's last callback word for word; sent in again it goes the way it went before, and has
+its effect once. It reopens a job that was rejected or lost.
+
+    reelkeeper replay 596107c1-6a62-45a8-957d-fba778a09755
+    reelkeeper replay callbacks/2026/11/24/180000.000000-0123456789abcdef01234567.json --dry-run
+"""
+
+REDRIVE = """Messages end there that are none of ours, or that made a worker fail four times; each with its reason.
+
+    reelkeeper redrive --dry-run
+    reelkeeper redrive --reason "a fault of ours" --yes
+    reelkeeper redrive --reason "not a Reelkeeper message" --discard
+"""

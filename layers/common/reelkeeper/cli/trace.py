@@ -15,6 +15,7 @@ from reelkeeper.cli.faults import Unusable, explain
 from reelkeeper.cli.next_step import next_step
 from reelkeeper.cli.place import Here, NoStack, Place
 from reelkeeper.cli.screen import Screen
+from reelkeeper.cli.words import show_time
 from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.domain.job import Job
 from reelkeeper.domain.moment import show_moment
@@ -92,7 +93,7 @@ def _print(screen: Screen, subject: Subject, entries: Sequence[Entry], items_rea
 
 
 def _print_job(screen: Screen, job: Job) -> None:
-    told = f"Airtable knows since {_time(job.told_at)}" if job.told_at else "Airtable does not know yet"
+    told = f"Airtable knows since {show_time(job.told_at)}" if job.told_at else "Airtable does not know yet"
     about = ", ".join(one for one in (job.operation, f"record {job.record_id}" if job.record_id else "") if one)
     screen.say(f"{job.job_id}{f' ({about})' if about else ''}: {job.state}. {told}.", style="bold")
     if job.error:
@@ -106,11 +107,7 @@ def _row(entry: Entry, *, several: bool) -> tuple[str, ...]:
     style = _STYLES.get(entry.source, "")
     source = f"[{style}]{entry.source}[/]" if style else entry.source
     job = ((entry.job_id or "")[:8],) if several else ()
-    return (_time(entry.at) if entry.at else "-", *job, source, escape(entry.what))
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return (show_time(entry.at), *job, source, escape(entry.what))
 
 
 def _as_json(subject: Subject, entries: Sequence[Entry], items_read: int) -> dict[str, Any]:

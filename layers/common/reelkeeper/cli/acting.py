@@ -1,0 +1,14 @@
+"""What every command that changes something shares: the preview is printed, then a person decides."""
+
+from reelkeeper.cli.screen import Screen
+
+
+def decided(screen: Screen, question: str, *, dry_run: bool, yes: bool) -> bool:
+    """Whether to do what was just previewed."""
+    if dry_run:
+        screen.hint("This was a dry run: nothing was done. Without --dry-run it is.")
+        return False
+    if screen.confirm(question, yes=yes):
+        return True
+    screen.hint("Nothing was done.")
+    return False
