@@ -5,7 +5,6 @@ A command is a function in a module of this package, named in `COMMANDS`; it is 
 `place: Here`. It returns its exit status, or None for 0.
 """
 
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -46,6 +45,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("trace", "trace:trace", "Everything that is known of one job, in one timeline.", LOOK, examples.TRACE),
     Command("check", "check:check", "Is Airtable's base right? Why do files vanish?", LOOK, examples.CHECK),
     Command("inbox", "inbox:inbox", "The callbacks that wait in the bucket's inbox.", LOOK, examples.INBOX),
+    Command("recover", "recover:recover", "Go after jobs that are stuck, now.", ACT, examples.RECOVER),
+    Command("resubmit", "resubmit:resubmit", "Have NCA make again what failed or was lost.", ACT, examples.RESUBMIT),
     Command("replay", "replay:replay", "Send a callback that was kept in again.", ACT, examples.REPLAY),
     Command("redrive", "redrive:redrive", "Send dead letters in again, by their reasons.", ACT, examples.REDRIVE),
     Command("copy", "copy:copy", "Copy any URL into a bucket, in parallel and checked.", FILES, examples.COPY),
@@ -80,8 +81,6 @@ def build() -> App:
 def run(tokens: Sequence[str]) -> int:
     """Run one command line and return the exit status; every known error is one line with its remedy."""
     screen = Screen()
-    # `reelkeeper jobs | head` is no fault.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         status = build().meta(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except KeyboardInterrupt:

@@ -64,3 +64,17 @@ REDRIVE = """Messages end there that are none of ours, or that made a worker fai
     reelkeeper redrive --reason "a fault of ours" --yes
     reelkeeper redrive --reason "not a Reelkeeper message" --discard
 """
+
+RECOVER = """What the poller does when a job is due is done at once: NCA is asked for what it still has, its bucket is looked
+through, a callback that is kept is sent in again. Nothing is given up without proof.
+
+    reelkeeper recover 596107c1-6a62-45a8-957d-fba778a09755
+    reelkeeper recover --all --dry-run
+    reelkeeper recover --all --yes
+"""
+
+RESUBMIT = """It goes the way the mapping names for the operation (resubmit = "engine" or "nca"), as often as the mapping
+allows, and never twice for the same job.
+
+    reelkeeper resubmit 596107c1-6a62-45a8-957d-fba778a09755
+"""

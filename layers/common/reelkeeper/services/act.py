@@ -85,7 +85,7 @@ def _text(decision: Decision, sweep: Round) -> str | None:
         received_at=sweep.clock(),
         query={name: value for name, value in asked.items() if value},
         content_type="application/json",
-        origin="poll",
+        origin=sweep.origin,
     )
     text = encode(message)
     try:
@@ -99,12 +99,15 @@ def nudge(job: Job, sweep: Round) -> str:
     """A message that says nothing new of a job: persist goes on where its state says."""
     query = {"job_id": job.record_id} if job.record_id else {}
     body = json.dumps({"job_id": job.job_id}).encode()
-    return encode(Message(body=body, received_at=sweep.clock(), query=query, content_type="application/json", origin="poll"))
+    return encode(
+        Message(body=body, received_at=sweep.clock(), query=query, content_type="application/json", origin=sweep.origin)
+    )
 
 
 def send_again(sweep: Round, jobs: Sequence[Job]) -> int:
     """Bring back to persist the jobs it has not done with, from what the ledger keeps; the soonest to expire first."""
     at = sweep.clock()
+    who = "the poller" if sweep.origin == "poll" else "an operator"
 
     def one(job: Job) -> Decision | None:
         try:
@@ -114,7 +117,7 @@ def send_again(sweep: Round, jobs: Sequence[Job]) -> int:
             return None
         text = point(kept.key) if isinstance(kept, Pointer) else encode(kept) if kept is not None else nudge(job, sweep)
         due_at = max(min(at + _again(job), ends_at(job) - _BEFORE_ITS_END), at + LOOK_AGAIN)
-        return Decision(tried(job, at=at, why="sent in again by the poller", due_at=due_at), text=text)
+        return Decision(tried(job, at=at, why=f"sent in again by {who}", due_at=due_at), text=text)
 
     decisions = [made for made in sweep.side_by_side(one, sorted(jobs, key=ends_at)) if made is not None]
     return send(sweep, write(sweep, decisions))

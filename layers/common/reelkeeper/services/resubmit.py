@@ -38,10 +38,11 @@ class _Not(Exception):
     """It is not handed in anew; the message says why."""
 
 
-def resubmit(sweep: Round, losses: Sequence[Loss]) -> dict[str, bool]:
+def resubmit(sweep: Round, losses: Sequence[Loss], *, reasons: dict[str, str] | None = None) -> dict[str, bool]:
     """Hand in these jobs anew as far as the mapping allows; by job id, whether a new job of ours goes on in the same row.
 
-    Jobs that were not handed in are not in the answer; each job's error says in the end what was done and why.
+    Jobs that were not handed in are not in the answer; each job's error says in the end what was done and why, and so do
+    `reasons` by job id.
     """
     operations = sweep.outside.mapping.operations
     allowed = [
@@ -64,6 +65,8 @@ def resubmit(sweep: Round, losses: Sequence[Loss]) -> dict[str, bool]:
         except (_Not, RetryLater, Refused, Dead) as reason:
             logger.warning("job not handed in anew", job_id=loss.job.job_id, reason=str(reason))
             _say(sweep, loss.job, f"not handed in anew: {reason}")
+            if reasons is not None:
+                reasons[loss.job.job_id] = str(reason)
     return done
 
 
@@ -125,7 +128,7 @@ def _go_on(sweep: Round, job: Job, new_id: str, said: str) -> None:
     new = Job(
         job_id=new_id,
         state=JobState.SUBMITTED,
-        origin="poll",
+        origin=sweep.origin,
         received_at=at,
         updated_at=at,
         record_id=job.record_id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from reelkeeper.domain.message import Origin
 from reelkeeper.services.outside import Outside
 
 T = TypeVar("T")
@@ -19,13 +20,14 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One sweep: it must be over at `ends_at`; what is left is due first in the next."""
+    """One sweep: it must be over at `ends_at`; what is left is due first in the next. `origin` says who asked for it."""
 
     outside: Outside
     clock: Callable[[], datetime]
     chance: Callable[[], float]
     ends_at: datetime
     patience_s: float = PATIENCE_S
+    origin: Origin = "poll"
 
     @property
     def over(self) -> bool:
