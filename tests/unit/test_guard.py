@@ -130,6 +130,8 @@ def test_an_unlisted_host_waits_for_ncas_word(url: str) -> None:
         ("https://evil.example%00.good.example/a", "not the name of a host"),
         ("https://evil.example;.good.example/a", "not the name of a host"),
         ("https://evil.example .good.example/a", "not the name of a host"),
+        ("https://files.example.com\t/a", "a URL with control characters in it is not fetched"),
+        ("https://files.example.com/a\r\nHost: minio", "a URL with control characters in it is not fetched"),
         ("https://evil.example[files.example.com]/a", "not "),
         ("https://evil.example\\[::1]/a", "not "),
         ("https://[::1].good.example/a", "not "),

@@ -28,6 +28,8 @@ _CARRIERS = tuple(
 _PORTS = {"http": 80, "https": 443}
 # ASCII labels, or an IPv6 address in brackets; then a port. Anything else is read in two ways: of `https://evil.com\[::1]`
 # urllib makes ::1, and urllib3, which connects, evil.com. An empty or a long label makes the resolver raise UnicodeError.
+# urllib takes these out and reads on, urllib3 does not.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _LABEL = r"[a-z0-9_-]{1,63}"
 _AUTHORITY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:]*:[0-9a-f:.]*\])(?::[0-9]*)?", re.IGNORECASE | re.ASCII)
 
@@ -46,6 +48,8 @@ def check_url(url: str, settings: SourceSettings, *, confirmed: bool = False) ->
     `confirmed` says that NCA itself named this URL, which stands in for the allow-list but not for a public address.
     """
     shown = redact(url)
+    if _CONTROLS.search(url):
+        raise Refused(f"a URL with control characters in it is not fetched: {shown}")
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port
