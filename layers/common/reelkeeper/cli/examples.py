@@ -1,5 +1,14 @@
 """What the commands' --help shows beside their options: kept apart from them, so that no command is imported for it."""
 
+BACKFILL = """See what there is, then keep it. What was kept before is passed over, so that it may be stopped, and repeated:
+
+    reelkeeper backfill --dry-run
+    reelkeeper backfill --table Segments --since 2026-01-01 --limit 100
+    reelkeeper backfill --yes --json > report.json
+
+Exit status 1 where a file was lost or rejected. What was lost is tried again by the next run.
+"""
+
 CHECK = """Exit status 1 where something is wrong, so that a script can wait for it to be right:
 
     reelkeeper check airtable

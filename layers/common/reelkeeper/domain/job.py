@@ -22,6 +22,8 @@ from reelkeeper.domain.message import Origin
 
 HISTORY_LENGTH = 60
 SETTLED_TTL = timedelta(days=90)
+# A job made by `reelkeeper backfill`: of a file that was in a row already, so that no row of the table of jobs is its own.
+BACKFILL_PREFIX = "backfill-"
 # Until someone is done with it, a job is due again this soon: the poller is the safety net for everything.
 LOOK_AGAIN = timedelta(minutes=5)
 # Airtable fetches attachments on its own after it answered 200; ten minutes later it has, or never will.
@@ -154,6 +156,11 @@ class Job:
     def done(self) -> bool:
         """Whether a repeated callback can change nothing: the files are kept and Airtable knows."""
         return self.told_at is not None and self.state in SETTLED | {_S.PUBLISHED}
+
+    @property
+    def rowless(self) -> bool:
+        """Whether it has no row of its own, and only the address of its file is told."""
+        return self.job_id.startswith(BACKFILL_PREFIX)
 
     @property
     def expires_at(self) -> datetime | None:

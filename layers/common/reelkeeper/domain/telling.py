@@ -30,6 +30,8 @@ def target_id(job: Job, target: Target, row: Fields, jobs: JobsTable) -> str | N
 
 def target_changes(job: Job, target: Target, there: Fields) -> dict[str, Any]:
     """What must change in the target's row; empty where it shows everything already."""
+    if job.rowless:
+        return _backfilled(job, target, there)
     if job.state is not JobState.STORED:
         return _changed({target.status: target.failure} if target.status and target.failure else {}, there)
     shown = files(job)
@@ -41,6 +43,16 @@ def target_changes(job: Job, target: Target, there: Fields) -> dict[str, Any]:
     changes = _changed(wanted, there)
     attached = attachments(job.job_id, attachable(job, target), there.get(target.attachment))
     return changes if attached is None else {target.attachment: attached, **changes}
+
+
+def _backfilled(job: Job, target: Target, there: Fields) -> dict[str, Any]:
+    """The permanent address in place of none or of the one that dies; statuses and files of the row are not its business."""
+    shown = files(job)
+    address = str(there.get(target.url) or "").strip()
+    if job.state is not JobState.STORED or not shown or address not in ("", shown[0].source_url):
+        return {}
+    attached = attachments(job.job_id, attachable(job, target), None) if not there.get(target.attachment) else None
+    return {target.url: shown[0].permanent_url, **({target.attachment: attached} if attached else {})}
 
 
 def job_changes(job: Job, jobs: JobsTable, there: Fields, *, remark: str | None = None) -> dict[str, Any]:

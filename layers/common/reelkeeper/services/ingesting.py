@@ -47,6 +47,9 @@ def _place(job: Job, mapping: Places) -> tuple[Target, Place] | None:
     target = mapping.operations.get(job.operation or "")
     if target is None or not job.target_id or job.ingested_at is not None or not attachable(job, target):
         return None
+    if job.rowless and not job.attached:
+        # Airtable had the file before we did.
+        return None
     return target, (target.table, job.target_id)
 
 

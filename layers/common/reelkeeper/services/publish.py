@@ -71,7 +71,7 @@ def _rows(jobs: Sequence[Job], desk: Desk, table: JobsTable, links: Sequence[str
     fields = [name for name in (*own, *links) if name]
     named = {job.job_id: job.record_id for job in jobs if job.record_id}
     by_id = desk.airtable.rows(table.table, tuple(named.values()), fields=fields) if named else {}
-    nameless = [job.job_id for job in jobs if job.job_id not in named]
+    nameless = [job.job_id for job in jobs if job.job_id not in named and not job.rowless]
     by_job = desk.airtable.rows_with(table.table, table.external_id, nameless, fields=fields) if nameless else {}
     found = {job_id: by_id[record_id] for job_id, record_id in named.items() if record_id in by_id} | by_job
     desk.note(table.table, found.values())
@@ -83,7 +83,7 @@ def _targets(jobs: Sequence[Job], rows: AbstractMapping[str, Row], desk: Desk, m
     found: dict[str, tuple[Target, Place]] = {}
     for job in jobs:
         target = mapping.operations.get(job.operation or "")
-        row = rows.get(job.job_id)
+        row = rows.get(job.job_id, Row("", {})) if job.rowless else rows.get(job.job_id)
         if target is not None and row is not None:
             record_id = target_id(job, target, row.fields, mapping.jobs)
             if record_id:
@@ -146,7 +146,7 @@ def _remark(job: Job, targets: _Targets, desk: Desk) -> str | None:
 def _telling(job: Job, row: Row | None, targets: _Targets, desk: Desk, table: JobsTable) -> Telling:
     shown = _shown(job, row, targets, desk)
     own = (table.table, row.record_id) if row is not None else None
-    if own is None or isinstance(desk.failures.get(own), Gone):
+    if (own is None and not job.rowless) or isinstance(desk.failures.get(own or ("", "")), Gone):
         error = NoRow(f"{table.table} has no row for job {job.job_id} (record {job.record_id})")
         return Telling(error=error, shown=shown)
     target = targets[job.job_id][1] if job.job_id in targets else None
@@ -157,5 +157,5 @@ def _telling(job: Job, row: Row | None, targets: _Targets, desk: Desk, table: Jo
     where = " and ".join(
         f"{name} {record_id}" for name, record_id in (one for one in (target, own) if one in desk.seen and one)
     )
-    remark = _remark(job, targets, desk) or desk.dropped.get(own)
+    remark = _remark(job, targets, desk) or (desk.dropped.get(own) if own else None)
     return Telling(f"Airtable shows it ({where})" + (f"; {remark}" if remark else ""), shown=shown)
