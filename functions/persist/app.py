@@ -29,6 +29,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         again = _wait(deliveries)
     else:
         again = persist(deliveries, outside=outside, clock=_now, chance=random.random, owner=context.aws_request_id)
+        if outside.outdated:
+            _outside.cache_clear()
     flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 

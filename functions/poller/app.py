@@ -34,6 +34,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
 def _sweep(began: datetime, ends_at: datetime, owner: str) -> dict[str, Any]:
     outside = _outside()
     swept = sweep(outside=outside, clock=_now, chance=random.random, ends_at=ends_at, owner=owner)
+    if outside.outdated:
+        _outside.cache_clear()
     if swept.busy:
         logger.info("another sweep runs")
         return asdict(swept)

@@ -14,8 +14,9 @@ import pytest
 from functions.persist import app as persist
 from functions.poller import app as poller
 from functions.webhook import app as webhook
+from local import airtable
 from reelkeeper.domain.message import Message, Pointer, decode, encode
-from tests.unit.builders import a_callback_body, a_message
+from tests.unit.builders import a_callback_body, a_failure_body, a_message
 from tests.unit.cloudformation import ROOT
 
 TOKEN, PREVIOUS = "new" * 10, "old" * 10
@@ -238,6 +239,26 @@ def test_once_the_mistake_is_mended_the_next_batch_is_worked_on(environ: dict[st
     body = a_callback_body(code=202, message="?", response=None)
     event = {"Records": [{"messageId": "one", "receiptHandle": "one", "body": encode(a_message(body.encode()))}]}
     assert persist.handler(event, CONTEXT) == {"batchItemFailures": []}
+
+
+def test_a_token_that_was_refused_is_read_again_by_a_warm_function(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person puts the right one into the secret; nobody waits for a cold start, which may be hours away."""
+    with airtable.serve(rate_limited=False) as served:
+        monkeypatch.setenv("AIRTABLE_ENDPOINT", served.address)
+        monkeypatch.setenv("AIRTABLE_BASE_ID", served.base_id)
+        row = served.base.create("Jobs", {"Status": "processing"})
+        event = {"Records": [{"messageId": "one", "receiptHandle": "one", "body": encode(a_failure(row))}]}
+        assert len(persist.handler(event, CONTEXT)["batchItemFailures"]) == 1
+        secret = json.dumps({"airtable_token": served.token})
+        boto3.client("secretsmanager").put_secret_value(SecretId="keys", SecretString=secret)
+        assert persist.handler(event, CONTEXT) == {"batchItemFailures": []}
+        assert served.base.get("Jobs", row)["Status"] == "failed"
+
+
+def a_failure(row: str) -> Message:
+    return a_message(a_failure_body(id=row).encode(), query={"job_id": row, "operation": "concatenate"})
 
 
 @pytest.mark.parametrize("wrong", WRONG, indirect=True)

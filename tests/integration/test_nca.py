@@ -117,7 +117,7 @@ def test_a_wrong_key_names_the_secret_and_is_not_shown(standin: StandIn) -> None
 
 
 def test_nobody_at_the_address_is_asked_again_later() -> None:
-    with pytest.raises(RetryLater, match="NCA did not answer"):
+    with pytest.raises(RetryLater, match=r"NCA did not answer: .*; if this lasts, check NcaUrl \(http://127.0.0.1:9\)$"):
         Nca("http://127.0.0.1:9", "key").status(JOB_ID)
 
 

@@ -80,6 +80,8 @@ class Pace(Protocol):
 class Airtable:
     """One base. What is known of its fields, from its schema or from its refusals, is kept for as long as this object."""
 
+    # Whether the token was refused, for reading the schema alone excepted, which it need not be good for.
+    refused = False
     _known: Schema | None = None
     _lacking: frozenset[tuple[str, str]] = frozenset()
 
@@ -161,7 +163,8 @@ class Airtable:
         except requests.HTTPError as error:
             raise self._verdict(error, table) from error
         except requests.RequestException as error:
-            raise RetryLater(f"Airtable did not answer: {type(error).__name__}") from error
+            where = f"if this lasts, check AirtableEndpoint ({self._api.endpoint_url})"
+            raise RetryLater(f"Airtable did not answer: {type(error).__name__}; {where}") from error
         except (KeyError, TypeError, AttributeError) as error:
             # Valid JSON of another form, or a page of HTML with status 200, comes from what stands before Airtable.
             raise RetryLater(f"Airtable answered something else than rows: {type(error).__name__}") from error
@@ -170,6 +173,8 @@ class Airtable:
         status = error.response.status_code
         kind, message = _said(error.response)
         where = f"Airtable, table {table!r}: {status} {kind}: {message}"
+        if status == 401 or (status == 403 and "/meta/" not in error.response.url):
+            self.refused = True
         if status == 429:
             return self._too_many(where, kind)
         if status >= 500:

@@ -71,6 +71,9 @@ class Listing:
 class Nca:
     """One NCA by its address."""
 
+    # Whether the key was refused.
+    refused = False
+
     def __init__(self, url: str, api_key: str) -> None:
         self._url = url
         self._session = requests.Session()
@@ -123,7 +126,10 @@ class Nca:
             with response:
                 body = _whole(response)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise RetryLater(f"NCA did not answer: {type(error).__name__}") from error
+            raise RetryLater(
+                f"NCA did not answer: {type(error).__name__}; if this lasts, check NcaUrl ({self._url})"
+            ) from error
+        self.refused = self.refused or response.status_code == 401
         return _read(response.status_code, body, question)
 
 

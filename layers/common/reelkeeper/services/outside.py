@@ -55,6 +55,11 @@ class Outside:
     def __post_init__(self) -> None:
         object.__setattr__(self, "preflight", Preflight(self.airtable, self.mapping))
 
+    @property
+    def outdated(self) -> bool:
+        """Whether a key was refused: the secret may hold a better one by now, and is to be read again."""
+        return self.airtable.refused or (self.nca is not None and self.nca.refused)
+
     @classmethod
     def from_settings(cls, settings: Settings) -> "Outside":
         """Raises ConfigurationError with the remedy, or RetryLater while the secret or the parameter cannot be read."""
