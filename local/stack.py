@@ -33,6 +33,7 @@ ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_
 STACK_NAME = "reelkeeper-local"
 GATEWAY_PORT, MEDIA_PORT, API_PORT = 4566, 4567, 4568
 START_S = 60.0
+_EMULATOR = (str(build.ROOT / ".venv-stack" / "bin" / "python"), "-P", str(Path(__file__).with_name("emulator.py")))
 
 
 class StackFailed(RuntimeError):
@@ -145,9 +146,8 @@ def stack(
     endpoint = f"http://127.0.0.1:{gateway}"
     folder = _fresh(build.ROOT / ".local" / f"stack-{gateway}")
     environ = _emulator_environ(folder, gateway, media, api, exposed=exposed)
-    command = [str(build.ROOT / ".venv-stack" / "bin" / "python"), "-P", str(Path(__file__).with_name("emulator.py"))]
     report("Starting AWS (ministack, with IAM enforced)")
-    with process.running(command, environ=environ, log=folder / "emulator.log", cwd=folder) as emulator:
+    with process.running(_EMULATOR, environ=environ, log=folder / "emulator.log", cwd=folder) as emulator:
         # Both take seconds and neither waits for the other.
         build.build(log=folder / "sam.log", report=report)
         _wait_ready(endpoint, emulator.poll, folder / "emulator.log")
@@ -164,6 +164,19 @@ def stack(
         report("The stack is up")
         yield Stack(endpoint, f"http://127.0.0.1:{api}", f"http://127.0.0.1:{media}", folder, outputs)
     shutil.rmtree(folder / "tmp", ignore_errors=True)
+
+
+@contextmanager
+def emulator() -> Iterator[str]:
+    """AWS with nothing in it, at the address this yields, for as long as the block lasts."""
+    gateway, media, api = (ports.choose(0, "AWS", silent) for _ in range(3))
+    folder = _fresh(build.ROOT / ".local" / f"emulator-{gateway}")
+    environ = _emulator_environ(folder, gateway, media, api, exposed=False)
+    endpoint = f"http://127.0.0.1:{gateway}"
+    with process.running(_EMULATOR, environ=environ, log=folder / "emulator.log", cwd=folder) as running:
+        _wait_ready(endpoint, running.poll, folder / "emulator.log")
+        yield endpoint
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _client(endpoint: str, service: str) -> Any:

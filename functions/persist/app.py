@@ -18,6 +18,8 @@ from reelkeeper.telemetry import flush, logger
 _UNTIL_CONFIGURED = timedelta(minutes=5)
 # The queue takes a message for a dead letter after twelve receives (template.yaml).
 _RECEIVES_LEFT = 8
+# What is left to do when the last copy has stopped: Airtable is told, and waits thirty seconds if it was asked too often.
+_AFTER_THE_COPIES = timedelta(seconds=60)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -28,7 +30,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.error("persist cannot work as it is configured", reason=str(error))
         again = _wait(deliveries)
     else:
-        again = persist(deliveries, outside=outside, clock=_now, chance=random.random, owner=context.aws_request_id)
+        again = persist(
+            deliveries,
+            outside=outside,
+            clock=_now,
+            chance=random.random,
+            owner=context.aws_request_id,
+            ends_at=_now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - _AFTER_THE_COPIES,
+        )
         if outside.outdated:
             _outside.cache_clear()
     flush()

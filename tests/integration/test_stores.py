@@ -11,7 +11,7 @@ from local.seaweedfs import Store
 from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.adapters.source import Source
 from reelkeeper.domain.errors import Refused, RetryLater
-from reelkeeper.services.transfer import transfer
+from reelkeeper.services.transfer import Copier
 from reelkeeper.settings import SourceSettings, StorageSettings
 from tests.integration.conftest import DOMAIN, LARGE, SMALL
 from tests.integration.recording import before
@@ -46,7 +46,7 @@ def source(store: Store) -> Source:
 
 
 def copy(store: Store, name: str, key: str, bucket: Bucket) -> None:
-    transfer(f"{store.endpoint}/made/{name}", key, name=name, source=source(store), bucket=bucket)
+    Copier(source(store), bucket).copy(f"{store.endpoint}/made/{name}", key, name=name)
 
 
 @pytest.mark.parametrize(("name", "body"), [("small.mp4", SMALL), ("large.mp4", LARGE)])

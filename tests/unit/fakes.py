@@ -15,7 +15,7 @@ from importlib.resources import files
 from itertools import count
 
 from reelkeeper.adapters.airtable import Airtable, Row, Written
-from reelkeeper.adapters.bucket import Bucket, Stored, Taken
+from reelkeeper.adapters.bucket import Bucket, Stored
 from reelkeeper.adapters.engine import Engine
 from reelkeeper.adapters.inbox import Inbox, Waiting
 from reelkeeper.adapters.ledger import Ledger, Outrun
@@ -24,8 +24,9 @@ from reelkeeper.adapters.nca import Listing, Nca, NotFound, Status
 from reelkeeper.adapters.nca_bucket import NcaBucket
 from reelkeeper.adapters.notebook import Notebook
 from reelkeeper.adapters.queue import Letter, Queue
-from reelkeeper.adapters.source import Source, Stream
+from reelkeeper.adapters.source import Facts, Source, Stream
 from reelkeeper.adapters.topic import Topic
+from reelkeeper.adapters.verdicts import Taken
 from reelkeeper.adapters.versions import Versions
 from reelkeeper.adapters.viewer import Seen, Viewer
 from reelkeeper.domain.callback import Sender
@@ -38,12 +39,14 @@ from reelkeeper.domain.mapping import Mapping as Mapping_
 from reelkeeper.domain.mapping import read_mapping
 from reelkeeper.domain.message import INBOX_PREFIX, Message, Pointer, encode, message_key
 from reelkeeper.domain.moment import parse_moment
+from reelkeeper.domain.parts import crc32_text
 from reelkeeper.domain.schema import Schema
+from reelkeeper.domain.stores import Place
 from reelkeeper.domain.timing import Durations, duration_step
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import Delivery
 from reelkeeper.services.tally import tally
-from reelkeeper.services.transfer import crc32_text
+from reelkeeper.services.transfer import Copier
 from reelkeeper.settings import RecoverySettings
 from tests.unit.builders import NOW
 
@@ -73,6 +76,7 @@ class FakeLedger(Ledger):
         self.leases: dict[str, tuple[str, datetime]] = {}
         self.messages: dict[str, Message | Pointer] = {}
         self.references: dict[str, str] = {}
+        self.checkpoints: dict[tuple[str, int], str] = {}
         self.saved: list[Job] = []
         self.down: Exception | None = None
         # Called with each job before it is written: where a test lets another worker come first.
@@ -138,6 +142,17 @@ class FakeLedger(Ledger):
     def keep_message(self, job_id: str, message: Message, *, elsewhere: Callable[[Message], str]) -> None:
         self._answer()
         self.messages[job_id] = message if len(message.body) < 150_000 else Pointer(elsewhere(message))
+
+    def checkpoint(self, job_id: str, index: int) -> str | None:
+        self._answer()
+        return self.checkpoints.get((job_id, index))
+
+    def save_checkpoint(self, job_id: str, index: int, text: str | None) -> None:
+        self._answer()
+        if text is None:
+            self.checkpoints.pop((job_id, index), None)
+        else:
+            self.checkpoints[job_id, index] = text
 
     def message(self, job_id: str) -> Message | Pointer | None:
         self._answer()
@@ -281,13 +296,20 @@ class FakeBucket(Bucket):
         body = self.objects.get(key)
         return Stored(len(body), crc32_text(zlib.crc32(body))) if body is not None else None
 
-    def put(self, key: str, body: bytes, *, name: str, crc32: str) -> None:
+    def put(self, key: str, body: bytes | bytearray, *, name: str, crc32: str) -> None:
         self._answer()
         self.puts[key] += 1
         if key in self.objects:
             raise Taken
         assert crc32 == crc32_text(zlib.crc32(body))
-        self.objects[key] = body
+        self.objects[key] = bytes(body)
+
+    def neighbour(self, url: str) -> Place | None:
+        return None
+
+    def crc32(self, key: str) -> int:
+        self._answer()
+        return zlib.crc32(self.objects[key])
 
     def address(self, key: str) -> str:
         return f"https://kept.example.net/{key}"
@@ -295,6 +317,18 @@ class FakeBucket(Bucket):
     def _answer(self) -> None:
         if self.down is not None:
             raise self.down
+
+
+class FakeStream(Stream):
+    """Bytes that come as they are asked for."""
+
+    def __init__(self, url: str, body: bytes) -> None:
+        self.facts = Facts(url, len(body), None, ranged=False)
+        self._left = body
+
+    def take(self, length: int) -> Iterator[memoryview]:
+        taken, self._left = self._left[:length], self._left[length:]
+        yield memoryview(taken)
 
 
 class FakeSource(Source):
@@ -306,6 +340,9 @@ class FakeSource(Source):
         # Called while a source is open: where a test lets something happen during a copy.
         self.on_read: Callable[[str], None] = lambda _: None
 
+    def check(self, url: str, *, confirmed: bool = False) -> None:
+        """Every URL may be read here; the guard has tests of its own."""
+
     @contextmanager
     def open(self, url: str, *, confirmed: bool = False) -> Iterator[Stream]:
         self.reads.append(url)
@@ -313,7 +350,7 @@ class FakeSource(Source):
         if isinstance(found, Exception):
             raise found
         self.on_read(url)
-        yield Stream(len(found), iter([found]))
+        yield FakeStream(url, found)
 
 
 class FakeAirtable(Airtable):
@@ -637,6 +674,7 @@ class Fakes:
             ledger=self.ledger,
             bucket=self.bucket,
             source=self.source,
+            copier=Copier(self.source, self.bucket),
             airtable=self.airtable,
             nca=self.nca,
             mapping=mapping,

@@ -22,8 +22,7 @@ READERS: dict[str, Callable[[Mapping[str, str]], object]] = {
 # Read by libraries: Powertools and boto3.
 FOREIGN = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL", "AWS_ENDPOINT_URL"}
 
-
-NUMBERS = {"MAX_OBJECT_MIB", "AIRTABLE_SHARE", "NCA_WORKERS", "WEBHOOKS_SILENT_MINUTES"}
+NUMBERS = {"MAX_OBJECT_MIB", "AIRTABLE_SHARE", "NCA_WORKERS", "WEBHOOKS_SILENT_MINUTES", "COPY_MEMORY_MIB", "COPY_WIDTH"}
 
 
 class Watched(Mapping[str, str]):
@@ -35,7 +34,7 @@ class Watched(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         self.asked.add(name)
         # Optional settings are left out, so that required ones behind them are reached; numbers must parse.
-        if name in {"STORAGE_ADDRESSING", "STORAGE_BUCKET", "NCA_BUCKET_URL"} | NUMBERS:
+        if name in {"STORAGE_ADDRESSING", "STORAGE_BUCKET", "SOURCE_BUCKET_DOMAINS", "NCA_BUCKET_URL"} | NUMBERS:
             raise KeyError(name)
         return "value"
 

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from reelkeeper.domain.stores import Neighbours
+
 MIB = 1024 * 1024
+_LEAST_MEMORY_MIB = 16
 
 
 class ConfigurationError(Exception):
@@ -37,7 +40,8 @@ class ReceiveSettings:
 class StorageSettings:
     """Where outputs are kept. `endpoint` empty: the stack's own S3 bucket; set: any S3-compatible store, with its own keys.
 
-    `public_url` is a template with `{key}`, or a base address; `acl` is empty where the store has none (AWS).
+    `public_url` is a template with `{key}`, or a base address; `acl` is empty where the store has none (AWS). `neighbours` are
+    the store's other buckets that outputs come from, which it copies on its own.
     """
 
     bucket: str
@@ -46,6 +50,7 @@ class StorageSettings:
     region: str
     acl: str
     addressing: str
+    neighbours: Neighbours = Neighbours()
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "StorageSettings":
@@ -57,6 +62,7 @@ class StorageSettings:
             region=environ.get("STORAGE_REGION", ""),
             acl=environ.get("STORAGE_ACL", ""),
             addressing=_choice(environ, "STORAGE_ADDRESSING", ("auto", "path", "virtual"), "auto"),
+            neighbours=_neighbours(environ, endpoint),
         )
 
 
@@ -65,7 +71,8 @@ class SourceSettings:
     """What the source guard lets through (rule 6): host names, sizes in bytes, times in seconds.
 
     `hosts` are trusted and may still only be reached at public addresses; `local_hosts` are "host:port" pairs allowed over
-    http and at any address, for a store inside the same network (and the local stack).
+    http and at any address, for a store inside the same network (and the local stack). A source that brings less than
+    `slowest_bps` bytes a second while we wait for it, over `read_s` seconds, is given up.
     """
 
     hosts: frozenset[str]
@@ -73,6 +80,7 @@ class SourceSettings:
     max_bytes: int
     connect_s: float = 5.0
     read_s: float = 30.0
+    slowest_bps: float = 4096.0
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "SourceSettings":
@@ -82,6 +90,21 @@ class SourceSettings:
             local_hosts=_words(environ, "SOURCE_LOCAL_HOSTS"),
             max_bytes=_count(environ, "MAX_OBJECT_MIB", 47_683) * MIB,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CopySettings:
+    """What all copies of one worker share: memory in bytes for the files they move, connections to one source's host."""
+
+    memory: int
+    width: int
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "CopySettings":
+        memory = _count(environ, "COPY_MEMORY_MIB", 64)
+        if memory < _LEAST_MEMORY_MIB:
+            raise ConfigurationError(f"COPY_MEMORY_MIB is {memory}; copies need {_LEAST_MEMORY_MIB} at least")
+        return cls(memory=memory * MIB, width=_count(environ, "COPY_WIDTH", 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +175,7 @@ class Settings:
     topic_arn: str
     storage: StorageSettings
     source: SourceSettings
+    copy: CopySettings
     airtable: AirtableSettings
     nca_bucket: NcaBucketSettings
     recovery: RecoverySettings
@@ -168,6 +192,7 @@ class Settings:
             topic_arn=environ.get("TOPIC_ARN", ""),
             storage=StorageSettings.read(environ),
             source=SourceSettings.read(environ),
+            copy=CopySettings.read(environ),
             airtable=AirtableSettings.read(environ),
             nca_bucket=NcaBucketSettings.read(environ),
             recovery=RecoverySettings.read(environ),
@@ -208,3 +233,15 @@ def _host(url: str) -> frozenset[str]:
 
 def _words(environ: Mapping[str, str], name: str) -> frozenset[str]:
     return frozenset(word.strip().lower() for word in environ.get(name, "").split(",") if word.strip())
+
+
+def _neighbours(environ: Mapping[str, str], endpoint: str) -> Neighbours:
+    buckets, domains = _words(environ, "SOURCE_BUCKETS"), {}
+    for word in sorted(_words(environ, "SOURCE_BUCKET_DOMAINS")):
+        domain, equals, bucket = word.partition("=")
+        if not equals or not domain or "/" in domain or bucket not in buckets:
+            raise ConfigurationError(
+                f"SOURCE_BUCKET_DOMAINS has {word!r}; each must be domain=bucket, the bucket one of SOURCE_BUCKETS"
+            )
+        domains[domain] = bucket
+    return Neighbours(endpoint, buckets, domains) if buckets else Neighbours()

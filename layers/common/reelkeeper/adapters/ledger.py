@@ -4,7 +4,6 @@ A write says which version it has read and is refused when another came first: t
 The lease, the message and the checkpoints are attributes of their own, so that a heartbeat never disturbs a decision.
 """
 
-import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -127,20 +126,18 @@ class Ledger:
         packed = self._item(job_id).get(items.MESSAGE)
         return decode(zlib.decompress(packed["B"]).decode()) if packed else None
 
-    def checkpoint(self, job_id: str, index: int) -> Mapping[str, Any] | None:
+    def checkpoint(self, job_id: str, index: int) -> str | None:
         """How far the copy of one output came, as it was saved."""
         saved = self._item(job_id).get(f"checkpoint_{index}")
-        value: Mapping[str, Any] | None = json.loads(saved["S"]) if saved else None
-        return value
+        return saved["S"] if saved else None
 
-    def save_checkpoint(self, job_id: str, index: int, checkpoint: Mapping[str, Any] | None) -> None:
+    def save_checkpoint(self, job_id: str, index: int, text: str | None) -> None:
         """Save or (None) forget how far a copy came."""
         name = f"checkpoint_{index}"
-        if checkpoint is None:
+        if text is None:
             self._update(job_id, f"REMOVE {name}", "attribute_exists(job_id)", {})
         else:
-            text = {":text": {"S": json.dumps(checkpoint, separators=(",", ":"))}}
-            self._update(job_id, f"SET {name} = :text", "attribute_exists(job_id)", text)
+            self._update(job_id, f"SET {name} = :text", "attribute_exists(job_id)", {":text": {"S": text}})
 
     def due(self, *, now: datetime, limit: int, kept: bool = False) -> Iterator[Job]:
         """Jobs whose time has come and nobody is at work on, the most overdue first, read from the index alone.

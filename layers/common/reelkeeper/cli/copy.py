@@ -74,6 +74,7 @@ def copy(
     )
     guard = SourceSettings(hosts=frozenset(), local_hosts=_typed(url), max_bytes=5 * 2**40)
     copier = Copier(Source(guard), Bucket(settings, keys=keys), memory=memory * MIB)
+    note = Note(url, f"{endpoint}/{bucket_name}/{key}")
     begun = time.monotonic()
     with _bar(key) as progress:
         kept = copier.copy(
@@ -81,9 +82,10 @@ def copy(
             key,
             name=key.rpartition("/")[2],
             confirmed=True,
-            checkpoint=Note(url, f"{endpoint}/{bucket_name}/{key}"),
+            checkpoint=note,
             progress=progress,
         )
+    note.save(None)
     took = time.monotonic() - begun
     where = f"s3://{bucket_name}/{key}"
     if as_json:

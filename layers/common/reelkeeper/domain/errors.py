@@ -25,3 +25,11 @@ class Refused(Exception):
 
 class Gone(Refused):
     """What was asked for does not exist, or not any more."""
+
+
+class Unfinished(RetryLater):
+    """A copy came further and was saved; the same call goes on where it stopped, by another process too."""
+
+
+class Different(Refused):
+    """Another file is under that key already; it stays as it is, and this one needs a key of its own."""

@@ -285,6 +285,12 @@ def tried(job: Job, *, at: datetime, why: str, due_at: datetime) -> Job:
     return replace(note(job, at=at, what=why), attempts=job.attempts + 1, due_at=due_at)
 
 
+def carried_on(job: Job, *, at: datetime, due_at: datetime) -> Job:
+    """The job whose copy came further and goes on in a next run: that was no try in vain."""
+    noted = _once(job, at=at, what="its copy is longer than one run, and goes on in the next")
+    return replace(noted, attempts=0, due_at=due_at, updated_at=at)
+
+
 def _ended_with(job: Job, callback: Callback) -> bool:
     """Whether this very success ended badly already: a queue's repetition is no news, what the poller or a person finds is."""
     sources = [output.source_url for output in job.outputs]

@@ -39,9 +39,13 @@ for _extension, _type in {
     _TYPES.add_type(_type, _extension)
 
 
-def object_key(job_id: str, index: int, name: str) -> str:
-    """`outputs/{job_id}/{index}-{name}`: at most 230 characters, safe in a URL, the extension kept."""
-    return f"{OUTPUTS_PREFIX}{_safe_id(job_id)}/{index}-{_safe_name(name)}"
+def object_key(job_id: str, index: int, name: str, *, version: int = 1) -> str:
+    """`outputs/{job_id}/{index}-{name}`: at most 230 characters, safe in a URL, the extension kept.
+
+    Another file of the same output is another `version`, with a key of its own: `{index}.2-{name}`.
+    """
+    place = str(index) if version == 1 else f"{index}.{version}"
+    return f"{OUTPUTS_PREFIX}{_safe_id(job_id)}/{place}-{_safe_name(name)}"
 
 
 def quarantine_key(key: str) -> str:

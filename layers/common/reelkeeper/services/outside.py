@@ -24,9 +24,10 @@ from reelkeeper.adapters.viewer import Viewer
 from reelkeeper.domain.mapping import Mapping, MappingError, read_mapping
 from reelkeeper.services.preflight import Preflight
 from reelkeeper.services.tally import tally
+from reelkeeper.services.transfer import Copier
 from reelkeeper.settings import ConfigurationError, RecoverySettings, Settings
 
-# Copies that run side by side in one worker; each holds one part in memory.
+# Outputs that are copied side by side in one worker; what they hold together is the copier's to bound.
 WIDTH = 8
 
 
@@ -42,6 +43,7 @@ class Outside:
     versions: Versions
     viewer: Viewer
     source: Source
+    copier: Copier
     airtable: Airtable
     nca: Nca | None
     mapping: Mapping
@@ -70,6 +72,7 @@ class Outside:
             raise ConfigurationError("StorageEndpoint is set; put storage_access_key and storage_secret_key into the secret")
         if not secret.get("airtable_token"):
             raise ConfigurationError("the secret has no airtable_token; put a personal access token of the base into it")
+        bucket, source = Bucket(settings.storage, keys=keys, width=WIDTH), Source(settings.source, width=settings.copy.width)
         topic = Topic(clients.sns, settings.topic_arn)
         dynamodb = clients.dynamodb()
         return cls(
@@ -77,10 +80,11 @@ class Outside:
             dead_letters=Queue(sqs, settings.dead_letter_url),
             inbox=Inbox(clients.s3, settings.bucket),
             ledger=Ledger(dynamodb, settings.table, changed=tally),
-            bucket=Bucket(settings.storage, keys=keys, width=WIDTH),
+            bucket=bucket,
             versions=Versions(settings.storage, keys=keys),
             viewer=Viewer(width=WIDTH),
-            source=Source(settings.source, width=WIDTH),
+            source=source,
+            copier=Copier(source, bucket, memory=settings.copy.memory, width=settings.copy.width),
             airtable=Airtable(
                 token=secret["airtable_token"],
                 base_id=settings.airtable.base_id,

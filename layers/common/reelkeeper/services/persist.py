@@ -7,20 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import cast
 
 from reelkeeper.domain.callback import Callback, parse
-from reelkeeper.domain.errors import Gone, Refused, RetryLater
-from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, job_key, receive, shown, told, tried
-from reelkeeper.domain.message import CALLBACKS_PREFIX, INBOX_PREFIX, Message, NotAMessage, Pointer, decode
+from reelkeeper.domain.errors import Gone, Refused, RetryLater, Unfinished
+from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, carried_on, job_key, receive, shown, told, tried
+from reelkeeper.domain.message import CALLBACKS_PREFIX, INBOX_PREFIX, Message, NotAMessage, Pointer, decode, encode, point
 from reelkeeper.domain.ping import answered
 from reelkeeper.domain.references import references
 from reelkeeper.domain.telling import TELLABLE
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, LONGEST_IN_QUEUE, retry_delay, spread
 from reelkeeper.metric import Metric
 from reelkeeper.services.lease import Leases
+from reelkeeper.services.outputs import Run as CopyRun
 from reelkeeper.services.outputs import copy_outputs
 from reelkeeper.services.outside import WIDTH, Outside
 from reelkeeper.services.publish import Telling, publish
@@ -33,6 +34,9 @@ TRIES_IN_QUEUE = 5
 TRIES_OF_POISON = 4
 # One long copy must not keep a batch's other jobs waiting, and each telling costs requests whatever their number.
 TELL_EVERY_S = 15.0
+# A run gives its lease back before the next one begins.
+_A_MOMENT = timedelta(seconds=5)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +75,15 @@ def persist(
     chance: Callable[[], float],
     owner: str,
     tell_every_s: float = TELL_EVERY_S,
+    ends_at: datetime | None = None,
 ) -> tuple[str, ...]:
     """Work through a batch and return the ids of the messages that must come again.
 
+    Copies stop in time before `ends_at` (None: never), and go on from there in another run, by a message of their own.
     Airtable is told of all jobs at once, or, while some still copy, every `tell_every_s` seconds of those that are ready.
     """
     with Leases(outside.ledger, outside.queue, owner=owner, clock=clock) as leases:
-        run = _Run(outside, clock, chance, leases)
+        run = _Run(outside, clock, chance, leases, ends_at or _NEVER)
         heard, unread = run.open(deliveries)
         again = run.send_back(unread)
         run.feel_pulse(heard)
@@ -99,14 +105,19 @@ def _latest(heard: Sequence[Heard]) -> Heard:
     return next((one for one in reversed(heard) if one.callback.outcome == "success"), heard[-1])
 
 
+def _seconds(left: timedelta) -> float:
+    return left.total_seconds()
+
+
 class _Run:
     """One batch's way through; everything it leaves behind is in the ledger, the bucket, Airtable and the queue."""
 
-    def __init__(self, outside: Outside, clock: Clock, chance: Callable[[], float], leases: Leases) -> None:
+    def __init__(self, outside: Outside, clock: Clock, chance: Callable[[], float], leases: Leases, ends_at: datetime) -> None:
         self._outside = outside
         self._clock = clock
         self._chance = chance
         self._leases = leases
+        self._copies = CopyRun(outside, clock, lambda: _seconds(ends_at - clock()))
 
     def open(self, deliveries: Sequence[Delivery]) -> tuple[dict[str, list[Heard]], list[tuple[Delivery, timedelta]]]:
         """What the messages say, by job, and which of them must come again because they cannot be read right now."""
@@ -157,6 +168,8 @@ class _Run:
             return self._bury_all(heard, error.reason)
         try:
             return self._copy(job, heard, copying) if job is not None else Step()
+        except Unfinished as error:
+            return self._carry_on(key, heard, error)
         except RetryLater as error:
             return self._try_again(key, error, receives)
 
@@ -197,7 +210,7 @@ class _Run:
         # Under the lease: another worker may have come further meanwhile.
         job = self._outside.ledger.get(key) or job
         if job.state is JobState.FINISHED:
-            job = copy_outputs(job, _latest(heard).callback, outside=self._outside, clock=self._clock, pool=copying)
+            job = copy_outputs(job, _latest(heard).callback, run=self._copies, pool=copying)
             logger.info("outputs copied", job_id=key, record_id=job.record_id, state=job.state, origin=job.origin)
         return Step(job=job) if job.state in TELLABLE and job.told_at is None else Step()
 
@@ -287,6 +300,25 @@ class _Run:
         except RetryLater:
             return Step(again=self._delay(error, receives))
         return Step() if left else Step(again=delay)
+
+    def _carry_on(self, key: str, heard: Sequence[Heard], error: Unfinished) -> Step:
+        """A copy goes on in another run, by a fresh message: its receives are counted anew, so that it is never buried."""
+        delay = max(error.delay or timedelta(), _A_MOMENT)
+        logger.info("copy goes on in another run", job_id=key, reason=error.reason)
+        due_at = self._clock() + delay + LOOK_AGAIN
+        try:
+            self._note(key, lambda known: carried_on(known, at=self._clock(), due_at=due_at), state=JobState.FINISHED)
+            self._outside.queue.send(self._same(key, _latest(heard)), delay=delay)
+        except RetryLater as fault:
+            return Step(again=self._delay(fault, 0))
+        return Step()
+
+    def _same(self, key: str, one: Heard) -> str:
+        """The message once more; what lay in the inbox leaves it when this run ends, and lies in the ledger since it began."""
+        kept = self._outside.ledger.message(key) if one.inbox_key is not None else None
+        if kept is None:
+            return one.delivery.text
+        return point(kept.key) if isinstance(kept, Pointer) else encode(kept)
 
     def _note(self, key: str, decide: Callable[[Job], Job], *, state: JobState) -> None:
         """Write down what was decided on a job in `state`; one that has moved on meanwhile has its own messages."""
