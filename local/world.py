@@ -35,7 +35,9 @@ def world(
     `rate_limited` False lets Airtable take more than five requests a second.
     """
     with nca_stand_in.serve() as nca, airtable_stand_in.serve(rate_limited=rate_limited) as airtable:
-        connected = {"AirtableEndpoint": airtable.address, "NcaUrl": nca.address, "SourceLocalHosts": nca.host}
+        # Files come from NCA, and with `reelkeeper backfill` from Airtable's own links.
+        local = f"{nca.host},{airtable.address.removeprefix('http://')}"
+        connected = {"AirtableEndpoint": airtable.address, "NcaUrl": nca.address, "SourceLocalHosts": local}
         with stack(parameters={**connected, **(parameters or {})}, report=report, port=port, exposed=exposed) as aws:
             aws.put_secret(airtable_token=airtable.token, nca_api_key=nca.api_key)
             yield World(aws, nca, airtable)

@@ -1,13 +1,20 @@
 """Airtable's side on the deployed stack: its share of requests, attachments that are verified, files that stay."""
 
+import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import requests
 
+from local.airtable.schema import FieldType
 from local.engine import Engine, Order
+from local.stack import REGION, ROOT_KEYS, STACK_NAME
 from local.world import World
 from reelkeeper.adapters.ledger import Ledger
 from reelkeeper.domain.job import Job
@@ -107,6 +114,53 @@ def test_an_object_without_earlier_versions_is_copied_again_from_its_source(worl
     until(lambda: state(world, order.job_id) == "published", "the file to be copied again")
     assert requests.get(engine.permanent_url(order) or "", timeout=30).status_code == 200
     assert engine.row(order)["Status"] == "completed"
+
+
+def test_what_was_in_airtable_before_is_kept_by_one_command(world: World, scene: str) -> None:
+    base = world.airtable.base
+    before = base.create("Videos", {"Name": "Old", "Video + Music": [{"url": scene, "filename": "old film.mp4"}]})
+    address = base.create("Videos", {"Name": "Older", "Video + Music URL": scene})
+    assert world.airtable.wait_ingested()
+    (attachment,) = base.get("Videos", before)["Video + Music"]
+    shown = _reelkeeper(world, "backfill", "--table", "Videos", "--dry-run", "--json")
+    assert {one["record_id"] for one in json.loads(shown.stdout)} >= {before, address}
+    assert "Video + Music URL" not in base.get("Videos", before)
+    done = _reelkeeper(world, "backfill", "--table", "Videos", "--yes", "--json", "--wait", "300")
+    assert (done.returncode, {one["now"] for one in json.loads(done.stdout)}) == (0, {"kept"})
+    for record in (before, address):
+        answer = requests.get(base.get("Videos", record)["Video + Music URL"], timeout=30)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "video/mp4")
+    assert [one["id"] for one in base.get("Videos", before)["Video + Music"]] == [attachment["id"]]
+    again = _reelkeeper(world, "backfill", "--table", "Videos", "--dry-run", "--json")
+    assert not {one["record_id"] for one in json.loads(again.stdout)} & {before, address}
+
+
+def test_check_finds_the_deployed_system_in_order_and_says_what_is_not(world: World, engine: Engine, scene: str) -> None:
+    settled(world, engine, engine.concatenate("Checked", [scene]))
+    good = _reelkeeper(world, "check", "airtable", "--json")
+    assert (good.returncode, {one["verdict"] for one in json.loads(good.stdout)}) == (0, {"good"})
+    world.airtable.base.remove_field("Videos", "Video + Music")
+    try:
+        wrong = _reelkeeper(world, "check", "airtable")
+    finally:
+        world.airtable.base.add_field("Videos", "Video + Music", FieldType.ATTACHMENTS)
+    assert wrong.returncode == 1
+    assert "table 'Videos' has no field 'Video + Music'" in wrong.stdout
+    leaking = world.airtable.base.create("Videos", {"Name": f"{world.airtable.address}", "Video + Music URL": scene})
+    storage = _reelkeeper(world, "check", "storage", "--json")
+    verdicts = {one["name"]: one["verdict"] for one in json.loads(storage.stdout)}
+    world.airtable.base.delete("Videos", leaking)
+    assert storage.returncode == 1
+    assert verdicts["NCA's addresses in text"] == "fail"
+    for name in ("kept files expire", "deleted files come back", "anybody can read a kept file", "signed addresses in text"):
+        assert verdicts[name] == "good", name
+
+
+def _reelkeeper(world: World, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("reelkeeper")), *words]
+    place = ["--stack", STACK_NAME, "--region", REGION, "--endpoint-url", world.aws.endpoint]
+    environ = {"PATH": os.defpath, "HOME": str(world.aws.folder), **ROOT_KEYS}
+    return subprocess.run([*command, *place], env=environ, capture_output=True, text=True, timeout=400, check=False)
 
 
 def _completed(world: World, rows: object) -> int:

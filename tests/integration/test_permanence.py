@@ -17,7 +17,7 @@ from reelkeeper.adapters.versions import Versions
 from reelkeeper.adapters.viewer import Seen, Viewer
 from reelkeeper.domain.causes import BucketFacts, Expiry
 from reelkeeper.domain.errors import RetryLater
-from reelkeeper.services.transfer import crc32_text
+from reelkeeper.domain.parts import crc32_text
 from reelkeeper.settings import StorageSettings
 
 FILM = b"film" * 1_000

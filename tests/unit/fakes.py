@@ -381,7 +381,7 @@ class FakeAirtable(Airtable):
         """All rows, or those that are open and old enough by the formula's own cut-off, a hundred at a time."""
         self._answer(table, ("pages",))
         if not formula:
-            yield [self._shown(record_id, row, fields) for record_id, row in self.tables[table].items()]
+            yield [self._shown(record_id, row, fields or tuple(row)) for record_id, row in self.tables[table].items()]
             return
         cutoff = parse_moment(formula.partition("DATETIME_PARSE('")[2].partition("'")[0])
         rows = [
