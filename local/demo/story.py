@@ -101,7 +101,10 @@ def segments_are_joined(story: Story, segments: Sequence[Order]) -> Order:
     links = [story.engine.target(order)[order.field][0]["url"] for order in segments]
     film = story.ordered(story.engine.concatenate("The film", links))
     screen.check("the film is kept, Airtable was told", screen.wait("Callback, copy, Airtable", lambda: story.told([film]), 1))
-    screen.check("the job's row reads 'completed'", story.engine.row(film).get("Status") == "completed")
+    row = story.engine.row(film)
+    line = str(row.get("History", ""))
+    told = row.get("Status") == "completed" and line.startswith("called back; stored ") and line.endswith("attached")
+    screen.check("the job's row reads 'completed', and in one line what became of it", told, found=line)
     return film
 
 

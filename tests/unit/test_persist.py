@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reelkeeper.adapters.pace import UsedUp
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
 from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.message import Pointer, encode, point
@@ -626,3 +627,25 @@ def test_jobs_that_are_ready_together_are_told_in_one_write(line: Line) -> None:
         line.report(f"job-{number}", record_id=f"rec{number}")
     line.run()
     assert [(table, len(rows)) for table, rows in line.fakes.airtable.writes] == [("Videos", 10), ("Jobs", 10)]
+
+
+def test_what_must_wait_longer_than_a_message_can_is_left_to_the_ledger_at_once(line: Line) -> None:
+    """A month whose calls are used up would otherwise fill the dead-letter queue by coming back again and again."""
+    line.order()
+    line.report()
+    line.fakes.airtable.down = UsedUp("Airtable's calls of this month are used up", delay=timedelta(hours=6))
+    assert line.run() == ()
+    job = line.job()
+    assert (job.state, job.attempts) == (JobState.STORED, 1)
+    assert job.due_at is not None
+    assert job.due_at >= line.fakes.clock() + timedelta(hours=6)
+
+
+def test_a_429_puts_a_job_back_for_its_half_minute_and_no_longer(line: Line) -> None:
+    line.order()
+    message = line.report()
+    line.chance = 0.999
+    line.fakes.airtable.down = RetryLater("Airtable: 429", delay=timedelta(seconds=30))
+    assert line.run() == (message,)
+    (_, hidden) = line.fakes.queue.hidden[-1]
+    assert timedelta(seconds=30) <= hidden <= timedelta(seconds=45)
