@@ -51,9 +51,9 @@ class Engine:
         links = {"Related Segment Video": [segment]}
         return self._order("combine", "/v1/ffmpeg/compose", payload, links, ("Segments", segment, "Voiceover + Video"))
 
-    def concatenate(self, name: str, video_urls: Sequence[str]) -> Order:
-        """Join segments to one video."""
-        video = self._base.create("Videos", {"Name": name})
+    def concatenate(self, name: str, video_urls: Sequence[str], *, again: Order | None = None) -> Order:
+        """Join segments to one video: a new one, or once more the one of an earlier order."""
+        video = again.target_id if again else self._base.create("Videos", {"Name": name})
         payload = {"video_urls": [{"video_url": url} for url in video_urls]}
         links = {"Related Video": [video]}
         return self._order("concatenate", "/v1/video/concatenate", payload, links, ("Videos", video, "Combined Segments Video"))

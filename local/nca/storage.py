@@ -87,6 +87,13 @@ class Storage:
         """Let an address answer with a page, or its next downloads break off in the middle, or the next one stall there."""
         self._change(name, lambda one: replace(one, html=html, cuts=cuts, stalls_s=stalls_s))
 
+    def halve(self, name: str) -> None:
+        """Keep only the first half of an object, as an upload that broke off unnoticed leaves it."""
+        with self._lock:
+            place = self._objects[name].path
+            content = place.read_bytes()
+            place.write_bytes(content[: len(content) // 2])
+
     def heal(self, name: str) -> None:
         """Count one download that broke off or stalled."""
         self._change(name, lambda one: replace(one, cuts=max(one.cuts - 1, 0), stalls_s=0.0))

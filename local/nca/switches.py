@@ -26,6 +26,7 @@ class Fault(StrEnum):
     DELETED = "deleted"  # the output is gone `seconds` after it was made
     FORBIDDEN = "forbidden"  # the output cannot be read any more, `seconds` after it was made
     HTML = "html"  # the output's address answers 200 with an HTML page
+    TRUNCATED = "truncated"  # only the first half of the output was uploaded
     CUT_SHORT = "cut-short"  # the connection drops in the middle of the output
     STALLED = "stalled"  # the output's next download sends nothing for `seconds` after its first bytes
     NEVER_STORED = "never-stored"  # reported as done, but nothing was uploaded

@@ -191,6 +191,8 @@ class Toolkit:
             self._storage.end(name, after_s=forbidden.seconds, ending="forbidden")
         if self._switches.draw(Fault.HTML, record_id):
             self._storage.spoil(name, html=True)
+        if self._switches.draw(Fault.TRUNCATED, record_id):
+            self._storage.halve(name)
         if self._switches.draw(Fault.CUT_SHORT, record_id):
             self._storage.spoil(name, cuts=1)
         if stalled := self._switches.draw(Fault.STALLED, record_id):

@@ -39,6 +39,7 @@ from reelkeeper.domain.mapping import Mapping as Mapping_
 from reelkeeper.domain.mapping import read_mapping
 from reelkeeper.domain.message import INBOX_PREFIX, Message, Pointer, encode, message_key
 from reelkeeper.domain.moment import parse_moment
+from reelkeeper.domain.naming import quarantine_key
 from reelkeeper.domain.parts import crc32_text
 from reelkeeper.domain.schema import Schema
 from reelkeeper.domain.stores import Place
@@ -284,9 +285,11 @@ class FakeInbox(Inbox):
 
 
 class FakeBucket(Bucket):
-    """Objects by key, never overwritten; `puts` counts how often each was sent."""
+    """Objects by key, never overwritten; `puts` counts how often each was sent, `reasons` say why one was set aside."""
 
     def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+        self.described: dict[str, tuple[str, str]] = {}
         self.objects: dict[str, bytes] = {}
         self.puts: dict[str, int] = defaultdict(int)
         self.down: RetryLater | None = None
@@ -310,6 +313,24 @@ class FakeBucket(Bucket):
     def crc32(self, key: str) -> int:
         self._answer()
         return zlib.crc32(self.objects[key])
+
+    def read(self, key: str, start: int, length: int) -> bytes:
+        self._answer()
+        if key not in self.objects:
+            raise Gone(f"there is no object under {key}")
+        return self.objects[key][start : start + length]
+
+    def quarantine(self, key: str, *, reason: str) -> str:
+        self._answer()
+        if key not in self.objects:
+            raise Gone(f"there is no object under {key}")
+        self.objects[quarantine_key(key)] = self.objects.pop(key)
+        self.reasons[quarantine_key(key)] = reason
+        return quarantine_key(key)
+
+    def describe(self, key: str, *, name: str, media_type: str) -> None:
+        self._answer()
+        self.described[key] = (name, media_type)
 
     def address(self, key: str) -> str:
         return f"https://kept.example.net/{key}"

@@ -34,7 +34,7 @@ class Watched(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         self.asked.add(name)
         # Optional settings are left out, so that required ones behind them are reached; numbers must parse.
-        if name in {"STORAGE_ADDRESSING", "STORAGE_BUCKET", "SOURCE_BUCKET_DOMAINS", "NCA_BUCKET_URL"} | NUMBERS:
+        if name in {"STORAGE_ADDRESSING", "FAST_START", "STORAGE_BUCKET", "SOURCE_BUCKET_DOMAINS", "NCA_BUCKET_URL"} | NUMBERS:
             raise KeyError(name)
         return "value"
 

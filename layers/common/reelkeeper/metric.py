@@ -19,7 +19,7 @@ _ORIGIN = ("origin", ("webhook", "poll", "operator"))
 _STATE = ("state", ("submitted", "finished", "stored", "published", "kept", "failed", "lost", "rejected"))
 _KIND = ("kind", ("retry", "refused", "gone"))
 _INCIDENT = ("kind", ("nca_restarted", "nca_stalled", "webhooks_silent", "airtable_quota", "object_missing"))
-_VERDICT = ("verdict", ("plays", "plays_in_some", "will_not_play", "data", "rejected"))
+_VERDICT = ("verdict", ("plays", "plays_in_some", "will_not_play", "data", "unseen", "rejected"))
 
 
 class Metric(Enum):
@@ -58,7 +58,11 @@ class Metric(Enum):
     COPY_RESUMED_TOTAL = "Count", "Copies that went on from another run's checkpoint."
     COPY_RESTARTED_TOTAL = "Count", "False starts: the source changed under the copy, which began anew."
     SOURCE_REFUSED_TOTAL = "Count", "Sources the guard did not let through: not public, not https, or not confirmed by NCA."
-    MEDIA_VERDICTS_TOTAL = "Count", "Files looked into before publication, by verdict.", _VERDICT
+    MEDIA_VERDICTS_TOTAL = (
+        "Count",
+        "Files looked into before publication, by verdict; unseen where our own means failed.",
+        _VERDICT,
+    )
 
     # The sweep.
     SWEEPS_TOTAL = "Count", "Sweeps that came to their end; its silence means that nothing goes after lost jobs."

@@ -173,6 +173,7 @@ class Settings:
     secret: str
     nca_url: str
     topic_arn: str
+    fast_start: bool
     storage: StorageSettings
     source: SourceSettings
     copy: CopySettings
@@ -190,6 +191,7 @@ class Settings:
             secret=_required(environ, "SECRET_ARN"),
             nca_url=environ.get("NCA_URL", "").rstrip("/"),
             topic_arn=environ.get("TOPIC_ARN", ""),
+            fast_start=_choice(environ, "FAST_START", ("off", "on"), "off") == "on",
             storage=StorageSettings.read(environ),
             source=SourceSettings.read(environ),
             copy=CopySettings.read(environ),

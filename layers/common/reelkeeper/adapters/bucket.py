@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -96,11 +97,18 @@ class Bucket:
 
     def put(self, key: str, body: bytes | bytearray, *, name: str, crc32: str) -> None:
         """Store a small object in one request; raises Taken where the key is in use."""
+        self._put(key, body, name=name, crc32=crc32)
+
+    def put_file(self, key: str, path: Path, *, name: str, crc32: str) -> None:
+        """Store a file of up to 5 GiB in one request; raises Taken where the key is in use."""
+        with path.open("rb") as body:
+            self._put(key, body, name=name, crc32=crc32)
+
+    def _put(self, key: str, body: Any, *, name: str, crc32: str) -> None:
         checksum: dict[str, Any] = {} if self._own else {"ChecksumCRC32": crc32}
-        content: Any = body
         with translated():
             self._client.put_object(
-                Bucket=self._settings.bucket, Key=key, Body=content, IfNoneMatch="*", **checksum, **self._describe(name)
+                Bucket=self._settings.bucket, Key=key, Body=body, IfNoneMatch="*", **checksum, **self._describe(name)
             )
 
     def copy(self, place: Place, known: Stored, key: str, *, name: str) -> None:

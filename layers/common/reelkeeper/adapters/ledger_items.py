@@ -105,7 +105,8 @@ def _plain_of(value: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return show_moment(value)
-    return str(value) if isinstance(value, JobState) else value
+    # DynamoDB's library takes no floats.
+    return str(value) if isinstance(value, JobState | float) else value
 
 
 def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,4 +116,6 @@ def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
             typed[name] = parse_moment(value)
         elif name in _COUNTS:
             typed[name] = int(cast("int", value))
+        elif name == "seconds":
+            typed[name] = float(value)
     return typed

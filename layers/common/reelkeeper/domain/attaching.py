@@ -107,6 +107,9 @@ def attachable(job: Job, target: Target) -> list[JobOutput]:
 def file_name(job_id: str, output: JobOutput) -> str:
     """The name an attachment gets: the object's own, made unique by the job's id where NCA's names are not."""
     name = (output.key or output.name).rsplit("/", 1)[-1].partition("-")[2] or output.name
+    if "." in name and "." in output.name:
+        # The media gate may have found that another extension is right.
+        name = f"{name.rpartition('.')[0]}.{output.name.rpartition('.')[2].lower()}"
     return name if job_id in name else f"{job_id[:8]}-{name}"
 
 

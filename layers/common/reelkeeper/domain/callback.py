@@ -30,12 +30,16 @@ _FAILED = frozenset({"failed", "failure", "error"})
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One file of a job: at a temporary `url`, or inline as `text` (exactly one of the two is set)."""
+    """One file of a job: at a temporary `url`, or inline as `text` (exactly one of the two is set).
+
+    `seconds` is how long NCA says it plays; None where it does not say.
+    """
 
     url: str | None
     role: Role
     name: str
     text: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ def _outputs_of(item: dict[str, Json]) -> Iterator[Output]:
     """The outputs of one object: its file, its thumbnail, then what downloads and transcripts add."""
     name = item.get("filename")
     for key in _FILE_KEYS:
-        yield from _at(item.get(key), "file", name if isinstance(name, str) else None)
+        yield from _at(item.get(key), "file", name if isinstance(name, str) else None, _seconds(item.get("duration")))
     yield from _at(item.get("thumbnail_url"), "thumbnail")
     media, thumbnails, subtitles = item.get("media"), item.get("thumbnails"), item.get("subtitles")
     if isinstance(media, dict):
@@ -173,10 +177,10 @@ def _outputs_of(item: dict[str, Json]) -> Iterator[Output]:
             yield Output(url=None, role="file", name=default, text=_clean(whole))
 
 
-def _at(url: Json, role: Role, name: str | None = None) -> Iterator[Output]:
+def _at(url: Json, role: Role, name: str | None = None, seconds: float | None = None) -> Iterator[Output]:
     if isinstance(url, str) and url.strip().lower().startswith(("http://", "https://")):
         plain = _clean(url.strip())
-        yield Output(url=plain, role=role, name=_clean(name) if name else name_in(plain))
+        yield Output(url=plain, role=role, name=_clean(name) if name else name_in(plain), seconds=seconds)
 
 
 def name_in(url: str) -> str:

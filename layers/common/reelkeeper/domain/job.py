@@ -72,7 +72,8 @@ class JobOutput:
     """One output and, once it is in the bucket, what was kept of it.
 
     `source_url` is temporary (None for inline text); `size` in bytes; `checksum` the CRC32 of the whole object, base64 as S3
-    writes it; `stored_at` None until the object is verified.
+    writes it; `stored_at` None until the object is verified. `seconds` is how long NCA says it plays (None: it does not say),
+    `verdict` in a few words how it plays in browsers (None until it was looked into).
     """
 
     source_url: str | None
@@ -84,6 +85,8 @@ class JobOutput:
     content_type: str | None = None
     permanent_url: str | None = None
     stored_at: datetime | None = None
+    seconds: float | None = None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +301,7 @@ def _ended_with(job: Job, callback: Callback) -> bool:
 
 
 def _planned(output: Output) -> JobOutput:
-    return JobOutput(source_url=output.url, role=output.role, name=output.name)
+    return JobOutput(source_url=output.url, role=output.role, name=output.name, seconds=output.seconds)
 
 
 def _once(job: Job, *, at: datetime, what: str) -> Job:

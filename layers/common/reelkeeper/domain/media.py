@@ -51,6 +51,7 @@ class Claim:
     sort: Sort
     operation: str | None = None
     seconds: float | None = None
+    thumbnail: bool = False
 
     @property
     def extension(self) -> str:
@@ -82,12 +83,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the gate found: the type to serve it under, in words what it is, and how it plays (None for what is no media)."""
+    """What the gate found: the type and extension to serve it under, in words what it is.
+
+    For what is played also how, its streams in words, and its length; for a picture and for text these are empty.
+    """
 
     media_type: str
-    extension: str | None
+    extension: str
     what: str
     playing: Playing | None = None
+    streams: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 class Rejected(Exception):
@@ -101,7 +107,7 @@ class Rejected(Exception):
 def claim(name: str, *, role: str = "file", operation: str | None = None, seconds: float | None = None) -> Claim:
     """What an output claims to be; a thumbnail is a picture whatever made it."""
     if role == "thumbnail":
-        return Claim(name, Sort.PICTURE)
+        return Claim(name, Sort.PICTURE, thumbnail=True)
     return Claim(name, _SORTS.get(name.rpartition(".")[2].lower(), Sort.ANY), operation, seconds)
 
 
@@ -138,12 +144,14 @@ def judge(claim: Claim, kind: Kind, look: Look) -> Verdict:
     seconds = _check_length(claim, kind, look)
     form = FORMS[kind]
     how = playing(kind, pictures, sounds)
-    streams = ", ".join(str(stream) for stream in (*pictures[:1], *sounds[:1]))
+    streams = tuple(str(stream) for stream in (*pictures[:1], *sounds[:1]))
     return Verdict(
         media_type=form.video_type if pictures else form.audio_type,
         extension="m4a" if kind is Kind.MP4 and not pictures else form.extension,
-        what=f"{kind}, {streams}{'' if pictures else ', sound alone'}, {seconds:.1f} s",
+        what=f"{kind}, {', '.join(streams)}{'' if pictures else ', sound alone'}, {seconds:.1f} s",
         playing=how,
+        streams=streams,
+        seconds=seconds,
     )
 
 
@@ -156,7 +164,7 @@ def judge_text(claim: Claim, start: bytes, *, whole: bool) -> Verdict:
 
 def as_named(claim: Claim) -> Verdict:
     """The verdict on text and on what is no media: its name says what it is."""
-    return Verdict(content_type(claim.name), None, str(claim.sort))
+    return Verdict(content_type(claim.name), claim.extension, str(claim.sort))
 
 
 def _judge_picture(kind: Kind, look: Look) -> Verdict:

@@ -53,6 +53,18 @@ def quarantine_key(key: str) -> str:
     return QUARANTINE_PREFIX + key.removeprefix(OUTPUTS_PREFIX)
 
 
+def faststart_key(key: str) -> str:
+    """Where the copy of an output goes whose index comes first: beside the file as NCA made it, never in its place."""
+    folder, _, last = key.rpartition("/")
+    return f"{folder}/faststart/{served_name(last, 'mp4')}"
+
+
+def served_name(name: str, extension: str) -> str:
+    """The name with the extension its bytes deserve."""
+    stem, dot, _ = name.rpartition(".")
+    return f"{stem if dot else name}.{extension}"
+
+
 def content_type(name: str) -> str:
     """The type browsers expect for a file of this name; NCA sends none, and S3 would say `binary/octet-stream`."""
     # Of the name the object gets: `guess_type` takes others for URLs, and answers what a `data:` one says.

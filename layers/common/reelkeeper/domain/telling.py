@@ -107,7 +107,8 @@ def response_text(job: Job) -> str:
     said = {
         "job_id": job.job_id,
         "endpoint": job.endpoint,
-        "outputs": [output.permanent_url for output in job.outputs[:_OUTPUTS_SHOWN]],
+        "outputs": [output.permanent_url for output in job.outputs[:_OUTPUTS_SHOWN] if output.permanent_url],
+        "playing": [output.verdict for output in files(job)[:_OUTPUTS_SHOWN] if output.verdict] or None,
         "more_outputs": len(job.outputs) - _OUTPUTS_SHOWN if len(job.outputs) > _OUTPUTS_SHOWN else None,
         "bytes": sum(output.size or 0 for output in job.outputs),
         "run_time": job.timing.run_s,

@@ -12,9 +12,11 @@ from reelkeeper.domain.callback import Callback, parse
 from reelkeeper.domain.errors import Different, Gone, Refused, RetryLater, Unfinished
 from reelkeeper.domain.job import Job, JobOutput, JobState, move, note, settle_outputs, stored
 from reelkeeper.domain.kept import Kept, Work
+from reelkeeper.domain.media import claim
 from reelkeeper.domain.message import Pointer
 from reelkeeper.domain.naming import content_type, object_key
 from reelkeeper.metric import Metric
+from reelkeeper.services.gate import Admitted, Object
 from reelkeeper.services.outside import Outside
 from reelkeeper.telemetry import logger, record
 
@@ -22,6 +24,8 @@ from reelkeeper.telemetry import logger, record
 TRIES_BEFORE_LOST = 5
 # So many different files of one output would be a fault, not a history.
 _VERSIONS = 20
+# What the gate found is in the history of the first outputs; one job may have hundreds, and its history has a bound.
+_NOTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,17 @@ def _copy(job: Job, index: int, text: str | None, run: Run) -> None:
     bookmark = Bookmark(ledger, job.job_id, index)
     key, kept = _kept(job, index, name, text, run, bookmark)
     _measure(kept.work, kept.size)
+    passed = _admitted(job, output, Object(key, kept.size, kept.crc32), name, run)
     done = replace(
         output,
-        key=key,
-        size=kept.size,
-        checksum=kept.crc32,
-        content_type=content_type(name),
-        permanent_url=run.outside.bucket.address(key),
+        name=passed.name,
+        key=passed.object.key,
+        size=passed.object.size,
+        checksum=passed.object.crc32,
+        content_type=passed.media_type,
+        permanent_url=run.outside.bucket.address(passed.object.key) if passed.shown else None,
         stored_at=run.clock(),
+        verdict=passed.verdict or None,
     )
 
     def decide(known: Job | None) -> Job:
@@ -109,6 +116,8 @@ def _copy(job: Job, index: int, text: str | None, run: Run) -> None:
             known = note(
                 known, at=run.clock(), what=f"another file is under this output's first key; this one is kept as {key}"
             )
+        if passed.what and index < _NOTED:
+            known = note(known, at=run.clock(), what=f"{name}: {passed.what}")
         return stored(known, index, done, at=run.clock())
 
     ledger.change(job.job_id, decide)
@@ -153,6 +162,15 @@ def _measure(work: Work, size: int) -> None:
     if work.way != "found" and work.seconds > 0:
         record(Metric.COPY_WIDTH, work.width)
         record(Metric.COPY_BYTES_PER_SECOND, (size - work.kept_before) / work.seconds)
+
+
+def _admitted(job: Job, output: JobOutput, there: Object, name: str, run: Run) -> Admitted:
+    """The object as the media gate lets it pass; whoever has no gate takes it at its name."""
+    gate = run.outside.gate
+    if gate is None:
+        return Admitted(there, output.name, content_type(name), verdict="", what="")
+    said = claim(name, role=output.role, operation=job.operation, seconds=output.seconds)
+    return gate.admit(said, there, attempts=job.attempts, left_s=run.left_s)
 
 
 def _confirmed(job: Job, url: str, outside: Outside) -> bool:

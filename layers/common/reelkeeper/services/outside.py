@@ -15,6 +15,7 @@ from reelkeeper.adapters.nca_bucket import NcaBucket
 from reelkeeper.adapters.notebook import Notebook
 from reelkeeper.adapters.pace import Pace
 from reelkeeper.adapters.parameters import read_parameter
+from reelkeeper.adapters.probe import Probe
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.adapters.secrets import read_secret
 from reelkeeper.adapters.source import Source
@@ -22,6 +23,8 @@ from reelkeeper.adapters.topic import Topic
 from reelkeeper.adapters.versions import Versions
 from reelkeeper.adapters.viewer import Viewer
 from reelkeeper.domain.mapping import Mapping, MappingError, read_mapping
+from reelkeeper.services.faststart import FastStart
+from reelkeeper.services.gate import Gate
 from reelkeeper.services.preflight import Preflight
 from reelkeeper.services.tally import tally
 from reelkeeper.services.transfer import Copier
@@ -33,7 +36,10 @@ WIDTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The outside systems by what they are; `nca`, `nca_bucket` and `engine` are None where nobody said where they are."""
+    """The outside systems by what they are; `nca`, `nca_bucket` and `engine` are None where nobody said where they are.
+
+    `gate` is None where files are not looked into.
+    """
 
     queue: Queue
     dead_letters: Queue
@@ -52,6 +58,7 @@ class Outside:
     nca_bucket: NcaBucket | None
     engine: Engine | None
     recovery: RecoverySettings
+    gate: Gate | None = None
     preflight: Preflight = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +82,7 @@ class Outside:
         bucket, source = Bucket(settings.storage, keys=keys, width=WIDTH), Source(settings.source, width=settings.copy.width)
         topic = Topic(clients.sns, settings.topic_arn)
         dynamodb = clients.dynamodb()
+        probe = Probe()
         return cls(
             queue=Queue(sqs, settings.queue_url),
             dead_letters=Queue(sqs, settings.dead_letter_url),
@@ -98,6 +106,7 @@ class Outside:
             nca_bucket=_nca_bucket(settings, secret),
             engine=Engine(settings.recovery.engine_url) if settings.recovery.engine_url else None,
             recovery=settings.recovery,
+            gate=Gate(bucket, probe, fast_start=FastStart(bucket, probe) if settings.fast_start else None),
         )
 
 
