@@ -55,8 +55,19 @@ def test_what_is_only_like_the_token_is_not(candidate: str) -> None:
 
 @pytest.mark.parametrize("values", [{}, {"token": ""}, {"token": "  ", "previous": " "}, {"other": "x"}])
 @pytest.mark.parametrize("candidate", ["", " ", "x"])
-def test_a_secret_without_a_token_lets_nobody_in(values: dict[str, str], candidate: str) -> None:
-    assert not some_tokens(**values)[0].accept(candidate)
+def test_a_secret_without_a_token_lets_nobody_in_and_says_so(values: dict[str, str], candidate: str) -> None:
+    with pytest.raises(RetryLater, match="the webhook's secret holds no token; put one under the key token"):
+        some_tokens(**values)[0].accept(candidate)
+
+
+def test_a_secret_that_is_emptied_does_not_turn_away_whom_a_warm_function_knows() -> None:
+    tokens, secret = some_tokens(token="new")
+    assert tokens.accept("new")
+    secret.values = {}
+    secret.now += timedelta(minutes=2)
+    with pytest.raises(RetryLater):
+        tokens.accept("guess")
+    assert tokens.accept("new")
 
 
 def test_white_space_around_a_stored_token_does_not_count() -> None:
@@ -103,9 +114,9 @@ def test_a_secret_out_of_reach_is_neither_yes_nor_no() -> None:
     assert tokens.accept("new")
 
 
-@given(token=st.text(st.characters(codec="utf-8"), min_size=1), candidate=st.text(st.characters(codec=None)))
+@given(token=st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip), candidate=st.text(st.characters(codec=None)))
 def test_only_the_token_itself_is_accepted(token: str, candidate: str) -> None:
     tokens, _ = some_tokens(token=token)
-    assert tokens.accept(token.strip()) is bool(token.strip())
+    assert tokens.accept(token.strip())
     if "?" not in token:
-        assert tokens.accept(candidate) is (candidate == token.strip() != "")
+        assert tokens.accept(candidate) is (candidate == token.strip())

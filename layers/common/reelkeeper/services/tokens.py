@@ -4,6 +4,8 @@ import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from reelkeeper.domain.errors import RetryLater
+
 # A stranger's guesses may make us read the secret again this often, and no oftener.
 _READ_AGAIN_AFTER = timedelta(seconds=60)
 
@@ -34,7 +36,13 @@ class Tokens:
 
     def _refresh(self) -> None:
         secret = self._read()
-        self._valid = tuple(value.encode() for name in ("token", "previous") if (value := secret.get(name, "").strip()))
+        valid = tuple(value.encode() for name in ("token", "previous") if (value := secret.get(name, "").strip()))
+        if not valid:
+            # Nobody's mistake but ours: to call every token wrong would send people looking elsewhere.
+            raise RetryLater(
+                "the webhook's secret holds no token; put one under the key token, 43 letters and digits as before"
+            )
+        self._valid = valid
         self._read_at = self._clock()
 
     def _matches(self, candidate: str) -> bool:
