@@ -13,10 +13,11 @@ from reelkeeper.adapters import clients
 from reelkeeper.adapters.inbox import Inbox
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.adapters.secrets import read_secret
+from reelkeeper.domain.trace import trace_id
 from reelkeeper.metric import Metric
 from reelkeeper.services.receive import Answer, Request, Way, receive
 from reelkeeper.services.tokens import Tokens
-from reelkeeper.settings import ConfigurationError, ReceiveSettings
+from reelkeeper.settings import ConfigurationError, ReceiveSettings, trace_of_this_run
 from reelkeeper.telemetry import flush, logger, record
 
 # What each way of an answer counts as.
@@ -57,7 +58,7 @@ def _request(event: dict[str, Any]) -> Request:
         # Half of a surrogate pair is no reason to turn a callback away.
         body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
         content_type=headers.get("content-type"),
-        trace=headers.get("x-amzn-trace-id"),
+        trace=trace_of_this_run(os.environ) or headers.get("x-amzn-trace-id"),
     )
 
 
@@ -75,6 +76,8 @@ def _tell(request: Request, answer: Answer) -> None:
             "status": answer.status,
             "message_id": answer.message_id,
             "record_id": shown.get("job_id"),
+            "origin": "webhook",
+            "trace_id": trace_id(request.trace),
             "operation": shown.get("operation"),
             "bytes": len(request.body),
             "reason": answer.reason,

@@ -83,7 +83,6 @@ class FakeLedger(Ledger):
         # Called with each job before it is written: where a test lets another worker come first.
         self.on_save: Callable[[Job], None] = lambda _: None
         self._lock = threading.Lock()
-        self._changed = tally
 
     def get(self, job_id: str) -> Job | None:
         self._answer()
@@ -114,6 +113,7 @@ class FakeLedger(Ledger):
             saved = replace(job, version=job.version + 1)
             self.items[job.job_id] = to_item(saved)
             self.saved.append(saved)
+        tally(from_item(known) if known else None, saved)
         return saved
 
     def put(self, job: Job) -> Job:
@@ -193,7 +193,7 @@ class FakeQueue(Queue):
         self.down: RetryLater | None = None
         self._sent = 0
 
-    def send(self, text: str, *, delay: timedelta = timedelta()) -> str:
+    def send(self, text: str, *, delay: timedelta = timedelta(), trace: str | None = None) -> str:
         self._answer()
         self._sent += 1
         message_id = f"message-{self._sent}"

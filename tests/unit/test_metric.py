@@ -119,10 +119,3 @@ def test_a_job_that_the_poller_found_counts_as_recovered_once_it_is_shown(capsys
     shown = move(stored, JobState.PUBLISHED, at=NOW + timedelta(minutes=6), why="test", due_at=None)
     tally(stored, shown)
     assert counts(capsys) == {"jobs_total published": 1, "job_duration_seconds poll": 360, "jobs_recovered_total": 1}
-
-
-def test_a_resubmission_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    lost = a_job(JobState.LOST)
-    again = replace(move(lost, JobState.SUBMITTED, at=NOW, why="test", due_at=NOW), resubmissions=1)
-    tally(lost, again)
-    assert counts(capsys) == {"jobs_resubmitted_total": 1, "jobs_total submitted": 1}

@@ -19,7 +19,7 @@ class FakeQueue:
         self.texts: list[str] = []
         self.sends = sends
 
-    def send(self, text: str) -> str:
+    def send(self, text: str, *, trace: str | None = None) -> str:
         if len(self.texts) >= self.sends:
             raise RetryLater("SQS is down")
         assert len(text.encode()) <= QUEUE_LIMIT_BYTES

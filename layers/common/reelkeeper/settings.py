@@ -206,6 +206,11 @@ def queue_url(environ: Mapping[str, str]) -> str:
     return _required(environ, "QUEUE_URL")
 
 
+def trace_of_this_run(environ: Mapping[str, str]) -> str | None:
+    """X-Ray's header of the present run, which Lambda changes with each; the only variable that is not a setting."""
+    return environ.get("_X_AMZN_TRACE_ID")
+
+
 def _required(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "").strip()
     if not value:

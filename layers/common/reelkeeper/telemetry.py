@@ -2,7 +2,7 @@
 
     record(Metric.FILES_STORED_TOTAL)
     record(Metric.CALLBACKS_TOTAL, origin=message.origin)
-    with about(job_id=job.job_id, record_id=job.record_id, origin=job.origin):
+    with about(**of(job)):
         logger.info("outputs copied", state=job.state)
 
 The names of metrics are in `metric.py`. Nothing is printed before `flush`, so that a command on a person's screen is not
@@ -13,11 +13,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from reelkeeper.metric import NAMESPACE, OTHER, Metric
+
+if TYPE_CHECKING:
+    from reelkeeper.domain.job import Job
 
 logger = Logger(utc=True)
 
@@ -65,6 +69,11 @@ def _line(known: _Dimensions) -> EphemeralMetrics:
 @cache
 def _emptied(known: _Dimensions) -> EphemeralMetrics:  # noqa: ARG001 - one for each set of dimensions, used again and again
     return EphemeralMetrics(namespace=NAMESPACE, service=logger.service)
+
+
+def of(job: "Job", **more: object) -> dict[str, Any]:
+    """The keys a line about a job always has, and `more`: `logger.info("swept up", **of(job, reason=…))`."""
+    return {"job_id": job.job_id, "record_id": job.record_id, "origin": job.origin, **more}
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Ledger:
     """The table by its name; `changed` hears of each decision that was written: the job before and after."""
 
     def __init__(
-        self, client: "DynamoDBClient", table: str, *, changed: Callable[[Job | None, Job], None] = lambda _before, _after: None
+        self, client: "DynamoDBClient", table: str, *, changed: Callable[[Job | None, Job], None] | None = None
     ) -> None:
         self._client = client
         self._table = table
@@ -57,11 +57,9 @@ class Ledger:
             if decided == known:
                 return decided
             try:
-                saved = self.save(decided)
+                return self.save(decided)
             except Outrun:
                 continue
-            self._changed(known, saved)
-            return saved
         raise RetryLater(f"job {job_id} is being written by many at once")
 
     def save(self, job: Job) -> Job:
@@ -78,17 +76,21 @@ class Ledger:
         expected = {":before": {"N": str(job.version)}} if job.version else {}
         condition = f"{by_name['version']} = :before" if job.version else f"attribute_not_exists({by_name['version']})"
         with translated(conflict=Outrun(job.job_id)):
-            self._client.update_item(
+            answer = self._client.update_item(
                 TableName=self._table,
                 Key={items.KEY: {"S": job.job_id}},
                 UpdateExpression=update,
                 ConditionExpression=condition,
+                ReturnValues="ALL_OLD" if self._changed is not None else "NONE",
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={
                     **{f":v{index}": value for index, value in enumerate(values.values())},
                     **expected,
                 },
             )
+        if self._changed is not None:
+            before = answer.get("Attributes", {})
+            self._changed(items.from_item(before) if "state" in before else None, saved)
         return saved
 
     def lease(self, job_id: str, *, owner: str, now: datetime, until: datetime) -> bool:

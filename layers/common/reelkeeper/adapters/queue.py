@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.message import QUEUE_LIMIT_BYTES
+from reelkeeper.domain.trace import trace_header
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -49,11 +50,18 @@ class Queue:
         self._client = client
         self._url = url
 
-    def send(self, text: str, *, delay: timedelta = timedelta()) -> str:
-        """Put a message on the queue and return its id; raises RetryLater when SQS does not take it."""
+    def send(self, text: str, *, delay: timedelta = timedelta(), trace: str | None = None) -> str:
+        """Put a message on the queue and return its id; raises RetryLater when SQS does not take it.
+
+        `trace` is X-Ray's header of what led to it: Lambda links the run that receives the message to it.
+        """
+        header = trace_header(trace)
+        attributes: Any = (
+            {"MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": header}}} if header else {}
+        )
         try:
             answer = self._client.send_message(
-                QueueUrl=self._url, MessageBody=text, DelaySeconds=min(int(delay.total_seconds()), 900)
+                QueueUrl=self._url, MessageBody=text, DelaySeconds=min(int(delay.total_seconds()), 900), **attributes
             )
         except (BotoCoreError, ClientError) as error:
             raise RetryLater(f"SQS did not take the message: {error}") from error

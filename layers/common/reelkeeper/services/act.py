@@ -14,7 +14,7 @@ from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, move, note, tried
 from reelkeeper.domain.message import QUEUE_LIMIT_BYTES, Message, Pointer, encode, point
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, source_ends_at
 from reelkeeper.services.round import Round
-from reelkeeper.telemetry import logger
+from reelkeeper.telemetry import logger, of
 
 # What was sent is on a queue that loses nothing: it is sent again only if nothing came of it for so long, then twice as long.
 _SENT_AGAIN = timedelta(minutes=15)
@@ -60,7 +60,7 @@ def write(sweep: Round, decisions: Sequence[Decision]) -> list[Decision]:
         except Outrun:
             return None
         except (RetryLater, Refused) as error:
-            logger.warning("a decision cannot be written", job_id=decision.job.job_id, reason=error.reason)
+            logger.warning("a decision cannot be written", **of(decision.job, reason=error.reason))
             return None
 
     return [done for done in sweep.side_by_side(one, decisions) if done is not None]
@@ -91,7 +91,7 @@ def _text(decision: Decision, sweep: Round) -> str | None:
     try:
         return text if len(text) <= QUEUE_LIMIT_BYTES else point(sweep.outside.inbox.put(message))
     except RetryLater as error:
-        logger.warning("a large callback cannot be sent in", job_id=job.job_id, reason=error.reason)
+        logger.warning("a large callback cannot be sent in", **of(job, reason=error.reason))
         return None
 
 
@@ -113,7 +113,7 @@ def send_again(sweep: Round, jobs: Sequence[Job]) -> int:
         try:
             kept = sweep.outside.ledger.message(job.job_id)
         except RetryLater as error:
-            logger.warning("job could not be looked at", job_id=job.job_id, record_id=job.record_id, reason=error.reason)
+            logger.warning("job could not be looked at", **of(job, reason=error.reason))
             return None
         text = point(kept.key) if isinstance(kept, Pointer) else encode(kept) if kept is not None else nudge(job, sweep)
         due_at = max(min(at + _again(job), ends_at(job) - _BEFORE_ITS_END), at + LOOK_AGAIN)

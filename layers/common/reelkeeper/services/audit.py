@@ -19,7 +19,7 @@ from reelkeeper.services.bringing_back import Brought, bring_back
 from reelkeeper.services.ingesting import Ingested, verify
 from reelkeeper.services.looking import Finding, look
 from reelkeeper.services.outside import WIDTH, Outside
-from reelkeeper.telemetry import logger, record
+from reelkeeper.telemetry import logger, of, record
 
 Clock = Callable[[], datetime]
 # As many as Airtable shows in one answer.
@@ -160,4 +160,4 @@ class _Run:
 
 
 def _of(job: Job, **more: object) -> dict[str, Any]:
-    return {"job_id": job.job_id, "record_id": job.record_id, "state": job.state, **more}
+    return of(job, state=job.state, **more)

@@ -15,7 +15,7 @@ from reelkeeper.domain.mapping import Mapping as Places
 from reelkeeper.domain.telling import history_line
 from reelkeeper.metric import Metric
 from reelkeeper.services.desk import Airtable, Desk, Place
-from reelkeeper.telemetry import logger, record
+from reelkeeper.telemetry import logger, of, record
 
 _GIVEN_UP = "Airtable could not fetch the file in {tries} tries; it is kept at {url}"
 _EDITED = "somebody changed the attachments: left as they are"
@@ -77,7 +77,7 @@ def _look(job: Job, found: tuple[Target, Place] | None, desk: Desk, at: datetime
     if job.attach_tries >= ATTACHED_AGAIN_AT_MOST:
         files = attachable(job, target)
         why = _GIVEN_UP.format(tries=job.attach_tries + 1, url=files[0].permanent_url)
-        logger.error("attachment given up", job_id=job.job_id, record_id=job.record_id)
+        logger.error("attachment given up", **of(job))
         return Ingested(ingested(job, at=at), why)
     desk.change(place, {target.attachment: attached_anew(job, target, there)})
     return Ingested(job, f"Airtable had not fetched the file ({cell}): attached again", waits=True)

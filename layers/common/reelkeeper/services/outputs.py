@@ -18,7 +18,7 @@ from reelkeeper.domain.naming import content_type, object_key
 from reelkeeper.metric import Metric
 from reelkeeper.services.gate import Admitted, Object
 from reelkeeper.services.outside import Outside
-from reelkeeper.telemetry import logger, record
+from reelkeeper.telemetry import about, logger, of, record
 
 # A source that answers 403 or 404 may only be late; after so many tries NCA's file is gone.
 TRIES_BEFORE_LOST = 5
@@ -90,6 +90,12 @@ def _kind(error: RetryLater | Refused) -> str:
 
 
 def _copy(job: Job, index: int, text: str | None, run: Run) -> None:
+    # In a thread of its own, which knows nothing of the one that asked for it.
+    with about(**of(job)):
+        _copy_one(job, index, text, run)
+
+
+def _copy_one(job: Job, index: int, text: str | None, run: Run) -> None:
     output, ledger = job.outputs[index], run.outside.ledger
     name = output.name or "output"
     bookmark = Bookmark(ledger, job.job_id, index)
@@ -133,7 +139,7 @@ def _kept(job: Job, index: int, name: str, text: str | None, run: Run, bookmark:
         try:
             return key, _kept_as(key, job, job.outputs[index], name, text, run, bookmark)
         except Different as error:
-            logger.warning("another file has this key", job_id=job.job_id, key=key, reason=error.reason)
+            logger.warning("another file has this key", **of(job, key=key, reason=error.reason))
             bookmark.save(None)
     raise Refused(f"there are {_VERSIONS} other files of this output already, the last of them {key}")
 

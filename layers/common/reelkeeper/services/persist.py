@@ -19,13 +19,14 @@ from reelkeeper.domain.ping import answered
 from reelkeeper.domain.references import references
 from reelkeeper.domain.telling import TELLABLE
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, LONGEST_IN_QUEUE, retry_delay, spread
+from reelkeeper.domain.trace import trace_id
 from reelkeeper.metric import Metric
 from reelkeeper.services.lease import Leases
 from reelkeeper.services.outputs import Run as CopyRun
 from reelkeeper.services.outputs import copy_outputs
 from reelkeeper.services.outside import WIDTH, Outside
 from reelkeeper.services.publish import Telling, publish
-from reelkeeper.telemetry import logger, record
+from reelkeeper.telemetry import about, logger, of, record
 
 Clock = Callable[[], datetime]
 # After so many tries a job is left to the ledger, whose delays are longer; the message is kept there.
@@ -103,6 +104,17 @@ def persist(
 def _latest(heard: Sequence[Heard]) -> Heard:
     """The one that counts: the last success, else the last."""
     return next((one for one in reversed(heard) if one.callback.outcome == "success"), heard[-1])
+
+
+def _about(heard: Sequence[Heard]) -> dict[str, str | None]:
+    """What every line says while a job is worked on; `trace_id` is that of the request which brought the news."""
+    last = _latest(heard)
+    return {
+        "job_id": job_key(last.callback, last.message.body),
+        "record_id": last.callback.record_id,
+        "origin": last.message.origin,
+        "trace_id": trace_id(last.message.trace),
+    }
 
 
 def _seconds(left: timedelta) -> float:
@@ -183,7 +195,7 @@ class _Run:
 
         job = self._outside.ledger.change(key, fold)
         if job.done:
-            logger.info("callback repeated", job_id=key, record_id=job.record_id, state=job.state)
+            logger.info("callback repeated", **of(job, state=job.state))
             return None
         known_by = [name for one in heard for name in (one.delivery.message_id, one.inbox_key) if name]
         self._outside.ledger.refer(job, references(job, message_ids=known_by))
@@ -211,16 +223,20 @@ class _Run:
         job = self._outside.ledger.get(key) or job
         if job.state is JobState.FINISHED:
             job = copy_outputs(job, _latest(heard).callback, run=self._copies, pool=copying)
-            logger.info("outputs copied", job_id=key, record_id=job.record_id, state=job.state, origin=job.origin)
+            logger.info("outputs copied", **of(job, state=job.state))
         return Step(job=job) if job.state in TELLABLE and job.told_at is None else Step()
 
     def safely(self, heard: Sequence[Heard], work: Callable[[], Step]) -> Step:
         """Do a part of one job's work; a fault of ours in it brings back its messages alone, and buries them in the end."""
+        with about(**_about(heard)):
+            return self._safely(heard, work)
+
+    def _safely(self, heard: Sequence[Heard], work: Callable[[], Step]) -> Step:
         receives = max(one.delivery.receives for one in heard)
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - the outermost loop: one job's fault must not stop the batch
-            logger.exception("job failed on a fault of ours", job_id=job_key(heard[0].callback, heard[0].message.body))
+            logger.exception("job failed on a fault of ours")
             if receives < TRIES_OF_POISON:
                 return Step(again=retry_delay(receives, chance=self._chance()))
             return self._bury_all(heard, f"a fault of ours: {type(error).__name__}: {error}")
@@ -260,7 +276,11 @@ class _Run:
     def _tell(self, jobs: Sequence[Job]) -> dict[str, Step]:
         self._outside.preflight.look(self._clock())
         tellings = publish(jobs, airtable=self._outside.airtable, mapping=self._outside.mapping)
-        return {job.job_id: self._settle(job, tellings[job.job_id]) for job in jobs}
+        steps = {}
+        for job in jobs:
+            with about(**of(job)):
+                steps[job.job_id] = self._settle(job, tellings[job.job_id])
+        return steps
 
     def _tell_one(self, job: Job) -> Step:
         return self._tell([job])[job.job_id]
@@ -275,7 +295,7 @@ class _Run:
                     lambda known: told(shown(known, telling.shown), at=self._clock(), what=telling.what),
                     state=job.state,
                 )
-                logger.info("Airtable told", job_id=job.job_id, record_id=job.record_id, state=job.state, what=telling.what)
+                logger.info("Airtable told", **of(job, state=job.state, what=telling.what))
                 return Step()
             error = telling.error if isinstance(telling.error, RetryLater) else RetryLater(telling.error.reason)
             if telling.shown.target_told:

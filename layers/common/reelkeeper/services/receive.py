@@ -12,7 +12,7 @@ Way: TypeAlias = Literal["queued", "claimed", "inboxed", "refused", "looked", "u
 
 
 class Queue(Protocol):
-    def send(self, text: str) -> str: ...
+    def send(self, text: str, *, trace: str | None = None) -> str: ...
 
 
 class Inbox(Protocol):
@@ -25,7 +25,7 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request to the webhook, its body as the bytes that were sent."""
+    """One HTTP request to the webhook, its body as the bytes that were sent; `trace` is X-Ray's header of this run."""
 
     method: str
     token: str
@@ -70,7 +70,7 @@ def _store(message: Message, *, queue: Queue, inbox: Inbox) -> Answer:
     reason = None
     try:
         if len(text) <= QUEUE_LIMIT_BYTES:
-            message_id = queue.send(text)
+            message_id = queue.send(text, trace=message.trace)
             return Answer(202, "stored", "queued", message_id)
     except RetryLater as error:
         reason = error.reason
@@ -81,7 +81,7 @@ def _store(message: Message, *, queue: Queue, inbox: Inbox) -> Answer:
         return Answer(503, "nothing could take the callback right now; try again", "unstored", reason=both)
     if reason is None:
         try:
-            return Answer(202, "stored", "claimed", queue.send(point(key)))
+            return Answer(202, "stored", "claimed", queue.send(point(key), trace=message.trace))
         except RetryLater as error:
             reason = error.reason
     # The poller goes through the inbox, so what only lies there is late, not lost.

@@ -18,7 +18,7 @@ from reelkeeper.domain.mapping import Target
 from reelkeeper.domain.telling import read_request, target_id
 from reelkeeper.metric import Metric
 from reelkeeper.services.round import Round
-from reelkeeper.telemetry import logger, record
+from reelkeeper.telemetry import logger, of, record
 
 # Tries of one target are remembered this long after the last.
 _REMEMBERED = timedelta(days=7)
@@ -63,7 +63,7 @@ def resubmit(sweep: Round, losses: Sequence[Loss], *, reasons: dict[str, str] | 
             done[loss.job.job_id] = _again(sweep, loss, target, row)
             record(Metric.JOBS_RESUBMITTED_TOTAL)
         except (_Not, RetryLater, Refused, Dead) as reason:
-            logger.warning("job not handed in anew", job_id=loss.job.job_id, reason=str(reason))
+            logger.warning("job not handed in anew", **of(loss.job, reason=str(reason)))
             _say(sweep, loss.job, f"not handed in anew: {reason}")
             if reasons is not None:
                 reasons[loss.job.job_id] = str(reason)
@@ -145,7 +145,7 @@ def _go_on(sweep: Round, job: Job, new_id: str, said: str) -> None:
         outside.airtable.write(jobs.table, [Row(job.record_id or "", {name: one for name, one in fields.items() if name})])
     except (RetryLater, Refused) as error:
         # The new job's end is written to the same row, by its record id.
-        logger.warning("the row does not name its new job", job_id=new_id, record_id=job.record_id, reason=error.reason)
+        logger.warning("the row does not name its new job", **of(job, new_job_id=new_id, reason=error.reason))
     what = f"handed in anew as {new_id} ({said}); its row goes on with that"
     outside.ledger.change(job.job_id, lambda known: told(known or job, at=at, what=what))
 
@@ -162,7 +162,7 @@ def _say(sweep: Round, job: Job, what: str) -> None:
     try:
         sweep.outside.ledger.change(job.job_id, decide)
     except RetryLater as error:
-        logger.warning("what was done about a loss cannot be written down", job_id=job.job_id, reason=error.reason)
+        logger.warning("what was done about a loss cannot be written down", **of(job, reason=error.reason))
 
 
 def _rows(sweep: Round, losses: Sequence[Loss]) -> Mapping[str, Row]:

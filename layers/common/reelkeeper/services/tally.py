@@ -15,8 +15,6 @@ def tally(before: Job | None, after: Job) -> None:
         if output.stored_at is not None and not was_stored:
             record(Metric.FILES_STORED_TOTAL)
             record(Metric.BYTES_STORED_TOTAL, output.size or 0)
-    if before is not None and after.resubmissions > before.resubmissions:
-        record(Metric.JOBS_RESUBMITTED_TOTAL, after.resubmissions - before.resubmissions)
     if before is not None and before.state is after.state:
         return
     record(Metric.JOBS_TOTAL, state=after.state)
