@@ -244,6 +244,34 @@ def test_people_who_cannot_be_told_change_nothing_else(fakes: Fakes) -> None:
     assert fakes.bucket.objects[key(fakes)] == FILM
 
 
+def test_a_job_that_makes_our_own_code_fail_holds_up_no_other(fakes: Fakes) -> None:
+    whole = published(fakes)
+    fakes.airtable.fetch("Videos", VIDEO_ID, FIELD, size=len(FILM))
+    bad = replace(whole.outputs[0], permanent_url="https://bad")
+    jobs = [replace(whole, job_id="job-bad", outputs=(bad,), audits=1, version=1), whole]
+    fakes.ledger.put(jobs[0])
+    fakes.viewer.instead["https://bad"] = ValueError("a fault")
+    # The other kind: a cell that no code of ours was made for.
+    fakes.airtable.tables["Videos"]["recOdd"] = {FIELD: [{"id": 5}, {"filename": {}}]}
+    jobs.append(replace(whole, job_id="job-odd", target_id="recOdd", version=1))
+    fakes.ledger.put(jobs[2])
+    fakes.clock.move(10 * MINUTE)
+    audit(jobs, outside=fakes.outside(), clock=fakes.clock, chance=lambda: 0.0, ends_at=NOW + DAY)
+    assert fakes.ledger.job(JOB_ID).audits == 1
+    for job_id, audits in (("job-bad", 1), ("job-odd", 0)):
+        job = fakes.ledger.job(job_id)
+        assert (job.audits, job.attempts) == (audits, 1)
+        assert job.due_at is not None
+        assert job.due_at > fakes.clock()
+
+
+def test_a_sweep_that_is_over_leaves_the_rest_due(fakes: Fakes) -> None:
+    job = published(fakes)
+    fakes.clock.move(DAY)
+    assert audit([job], outside=fakes.outside(), clock=fakes.clock, chance=lambda: 0.0, ends_at=NOW) == Audited(0, 0)
+    assert fakes.viewer.looked == []
+
+
 # Ten minutes later: did Airtable fetch the attachment?
 
 

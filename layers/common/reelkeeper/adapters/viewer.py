@@ -7,7 +7,8 @@ from urllib3.exceptions import HTTPError
 
 from reelkeeper.domain.errors import RetryLater
 
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=20.0)
+# A sweep has minutes for hundreds of looks, and what does not answer in this time plays for nobody.
+_TIMEOUT = urllib3.Timeout(connect=3.0, read=10.0)
 _REDIRECTS = 3
 # What a player asks for first.
 _RANGE_BYTES = 1024

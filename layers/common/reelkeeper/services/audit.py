@@ -40,7 +40,7 @@ def audit(
     published: Sequence[Job], *, outside: Outside, clock: Clock, chance: Callable[[], float], ends_at: datetime
 ) -> Audited:
     """Look at these published jobs, which are due, and at some that are kept, until `ends_at`; those left stay due."""
-    run = _Run(outside, clock, chance)
+    run = _Run(outside, clock, chance, ends_at)
     kept = list(outside.ledger.due(now=clock(), limit=KEPT_A_SWEEP, kept=True)) if clock() < ends_at else []
     jobs = [*published, *kept]
     looked_at = failed = 0
@@ -57,10 +57,11 @@ def audit(
 class _Run:
     """One sweep's audits; what people must know of is gathered and said once."""
 
-    def __init__(self, outside: Outside, clock: Clock, chance: Callable[[], float]) -> None:
+    def __init__(self, outside: Outside, clock: Clock, chance: Callable[[], float], ends_at: datetime) -> None:
         self._outside = outside
         self._clock = clock
         self._chance = chance
+        self._ends_at = ends_at
         self._incidents: list[str] = []
 
     def audit(self, jobs: Sequence[Job]) -> int:
@@ -69,10 +70,10 @@ class _Run:
         waiting = {job_id for job_id, one in ingested.items() if one.waits}
         looked = [job for job in jobs if job.job_id not in waiting and (job.audits > 0 or job.job_id in ingested)]
         with ThreadPoolExecutor(WIDTH) as looking:
-            return sum(looking.map(lambda job: self._audit(job, ingested.get(job.job_id)), looked))
+            return sum(looking.map(lambda job: self._safely(job, ingested.get(job.job_id)), looked))
 
     def _ingested(self, jobs: Sequence[Job]) -> dict[str, Ingested]:
-        """What became of the attachments; empty where Airtable does not say now, and these jobs wait."""
+        """What became of the attachments; jobs of which Airtable does not say it now wait, and are not in the answer."""
         outside = self._outside
         try:
             found = verify(jobs, airtable=outside.airtable, mapping=outside.mapping, at=self._clock()) if jobs else {}
@@ -81,13 +82,31 @@ class _Run:
             for job in jobs:
                 self._later(job, error.reason, delay=error.delay if isinstance(error, RetryLater) else None)
             return {}
+        except Exception as error:  # noqa: BLE001 - the outermost loop: one job's fault must not stop the others
+            logger.exception("attachments could not be verified for a fault of ours", jobs=len(jobs))
+            if len(jobs) == 1:
+                self._later(jobs[0], f"a fault of ours: {type(error).__name__}: {error}")
+                return {}
+            return {job_id: one for job in jobs for job_id, one in self._ingested([job]).items()}
         for job in jobs:
             if found[job.job_id].waits:
                 self._become(job, found[job.job_id].job)
         return found
 
+    def _safely(self, job: Job, ingested: Ingested | None) -> bool:
+        """Audit one job, in time; whatever goes wrong with it concerns no other."""
+        if self._clock() >= self._ends_at:
+            # It stays due.
+            return False
+        try:
+            return self._audit(job, ingested)
+        except Exception as error:  # noqa: BLE001 - the outermost loop, too
+            logger.exception("job could not be audited for a fault of ours", **_of(job))
+            self._later(job, f"a fault of ours: {type(error).__name__}: {error}")
+            return False
+
     def _audit(self, job: Job, ingested: Ingested | None) -> bool:
-        """Whether one job is not as it should be; whatever goes wrong with it concerns no other."""
+        """Whether one job is not as it should be."""
         try:
             findings = look(job, bucket=self._outside.bucket, viewer=self._outside.viewer)
             if findings:
