@@ -14,6 +14,7 @@ import pytest
 
 from local.seaweedfs import REGION, Store
 from tests.integration.conftest import LARGE, SMALL
+from tests.integration.recording import before
 
 pytestmark = pytest.mark.xdist_group("seaweedfs")
 
@@ -44,7 +45,8 @@ def reelkeeper(environ: dict[str, str], *words: str) -> subprocess.CompletedProc
 def test_a_key_alone_goes_into_the_bucket_of_the_environment(
     store: Store, environ: dict[str, str], name: str, body: bytes
 ) -> None:
-    done = reelkeeper(environ, f"{store.endpoint}/made/{name}", f"by-hand/{name}")
+    with before(store.endpoint) as elsewhere:
+        done = reelkeeper(environ, f"{elsewhere.address}/made/{name}", f"by-hand/{name}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"s3://kept/by-hand/{name}: {len(body):,} bytes in ")
     assert done.stdout.count("\n") == 1
@@ -94,10 +96,11 @@ def test_what_cannot_be_done_is_one_line_and_status_2(
 def test_a_terminal_shows_how_far_the_copy_is(store: Store, environ: dict[str, str]) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, pack("HHHH", 24, 120, 0, 0))
-    wanted = command(f"{store.endpoint}/made/large.mp4", "watched.mp4")
-    with subprocess.Popen(wanted, env={**environ, "TERM": "xterm"}, stdout=subprocess.DEVNULL, stderr=theirs) as child:
+    watched, seen = {**environ, "TERM": "xterm"}, b""
+    with before(store.endpoint) as elsewhere:
+        wanted = command(f"{elsewhere.address}/made/large.mp4", "watched.mp4")
+        child = subprocess.Popen(wanted, env=watched, stdout=subprocess.DEVNULL, stderr=theirs)
         os.close(theirs)
-        seen = b""
         try:
             while piece := os.read(ours, 4096):
                 seen += piece
@@ -105,6 +108,23 @@ def test_a_terminal_shows_how_far_the_copy_is(store: Store, environ: dict[str, s
             # Linux: the other end has been closed.
             pass
         os.close(ours)
-    assert child.returncode == 0
+        assert child.wait() == 0
     assert b"watched.mp4" in seen
-    assert b"MB" in seen or b"MiB" in seen
+    assert b"/22.0 MB" in seen or b"MiB" in seen
+
+
+def test_what_lies_in_the_same_store_is_copied_by_the_store(store: Store, environ: dict[str, str]) -> None:
+    done = reelkeeper(environ, f"{store.endpoint}/made/large.mp4", "inside/large.mp4", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["way"] == "server-side"
+    assert store.client().get_object(Bucket="kept", Key="inside/large.mp4")["Body"].read() == LARGE
+
+
+def test_the_same_command_again_finds_its_copy_and_leaves_no_note_behind(
+    store: Store, environ: dict[str, str], tmp_path: Path
+) -> None:
+    words = (f"{store.endpoint}/made/large.mp4", "again.mp4", "--json")
+    assert reelkeeper(environ, *words).returncode == 0
+    again = reelkeeper(environ, *words)
+    assert (again.returncode, json.loads(again.stdout)["bytes"]) == (0, len(LARGE))
+    assert not [found for found in tmp_path.rglob("copies/*") if found.is_file()]

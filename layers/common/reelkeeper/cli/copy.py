@@ -57,6 +57,7 @@ def copy(
     # Here, since boto3 takes most of a second that a mistyped address need not cost.
     from reelkeeper.adapters.bucket import Bucket  # noqa: PLC0415
     from reelkeeper.adapters.source import Source  # noqa: PLC0415
+    from reelkeeper.domain.stores import Neighbours  # noqa: PLC0415
     from reelkeeper.services.transfer import Copier  # noqa: PLC0415
     from reelkeeper.settings import SourceSettings, StorageSettings  # noqa: PLC0415
 
@@ -71,6 +72,7 @@ def copy(
         region=region,
         acl=acl,
         addressing=addressing,
+        neighbours=Neighbours(endpoint, buckets=_buckets_it_may_name(url)),
     )
     guard = SourceSettings(hosts=frozenset(), local_hosts=_typed(url), max_bytes=5 * 2**40)
     copier = Copier(Source(guard), Bucket(settings, keys=keys), memory=memory * MIB)
@@ -130,6 +132,14 @@ def _typed(url: str) -> frozenset[str]:
     except ValueError:
         return frozenset()
     return frozenset({f"{parts.hostname}:{port}"})
+
+
+def _buckets_it_may_name(url: str) -> frozenset[str]:
+    """What in the URL may be a bucket of the target's store: that copies on its own, as far as the keys may read it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    in_host = {host[:end] for end, character in enumerate(host) if character == "."}
+    return frozenset({*in_host, parts.path.removeprefix("/").partition("/")[0]} - {""})
 
 
 @contextmanager
