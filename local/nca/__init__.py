@@ -21,12 +21,12 @@ import requests
 from local import ports
 from local.nca.app import Behind, make
 from local.nca.callbacks import Callbacks
-from local.nca.storage import Storage
+from local.nca.storage import BUCKET, LIST_KEY, Storage
 from local.nca.switches import Fault, Switchboard
 from local.nca.toolkit import Toolkit
 from local.web import serving
 
-__all__ = ["Fault", "Nca", "serve"]
+__all__ = ["LIST_KEY", "Fault", "Nca", "serve"]
 
 API_KEY = "nca-local-key"
 
@@ -42,6 +42,11 @@ class Nca:
     switches: Switchboard
     callbacks: Callbacks
     calls: list[tuple[str, Any]] = field(default_factory=list)
+
+    @property
+    def bucket_url(self) -> str:
+        """The bucket's address, as NcaBucketUrl wants it; who signs with `LIST_KEY` may list it."""
+        return f"{self.address}/storage/{BUCKET}"
 
     @property
     def host(self) -> str:

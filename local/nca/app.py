@@ -5,13 +5,17 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from xml.sax.saxutils import escape
 
 from flask import Blueprint, Flask, Response, request, send_file
 from werkzeug.exceptions import HTTPException
 
+from local.nca import moods
+from local.nca.moods import page
 from local.nca.operations import ENDPOINTS
-from local.nca.storage import BUCKET, PAGE, Storage, Stored
+from local.nca.storage import BUCKET, LIST_KEY, PAGE, Storage, Stored
 from local.nca.switches import Fault, Switchboard
 from local.nca.toolkit import STATUS, STATUSES, Toolkit
 
@@ -33,7 +37,7 @@ def make(behind: Behind) -> Flask:
     """The whole face as one app."""
     app = Flask("nca")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app.register_error_handler(HTTPException, lambda error: _page(error.code or 500, error.name))
+    app.register_error_handler(HTTPException, lambda error: page(error.code or 500, error.name))
     for part in (_submissions(behind), _statuses(behind), _bucket(behind), _control(behind)):
         app.register_blueprint(part)
     return app
@@ -62,14 +66,8 @@ def _submissions(behind: Behind) -> Blueprint:
 
 def _statuses(behind: Behind) -> Blueprint:
     part = Blueprint("statuses", __name__)
-
-    @part.before_request
-    def refuse() -> Any:
-        if behind.switches.draw(Fault.NO_STATUS):
-            return _page(404, "Not Found")
-        if behind.switches.draw(Fault.STATUS_500):
-            return _page(500, "Internal Server Error")
-        return _refusal(behind)
+    part.before_request(lambda: moods.instead(behind.switches) or _refusal(behind))
+    part.after_request(lambda answer: moods.cut(behind.switches, answer))
 
     @part.post(STATUS)
     def status() -> Any:
@@ -77,7 +75,7 @@ def _statuses(behind: Behind) -> Blueprint:
         if "job_id" not in payload:
             return {"message": "Invalid payload: 'job_id' is a required property"}, 400
         code, envelope = behind.toolkit.status(payload)
-        return _json(envelope, code)
+        return _json(moods.odd(behind.switches, envelope), code)
 
     @part.post(STATUSES)
     def statuses() -> Any:
@@ -89,6 +87,13 @@ def _statuses(behind: Behind) -> Blueprint:
 
 def _bucket(behind: Behind) -> Blueprint:
     part = Blueprint("bucket", __name__)
+
+    @part.get(f"/storage/{BUCKET}")
+    def names() -> Any:
+        """ListObjectsV2, for whoever has the key; the toolkit's own bucket is public to read, never to list."""
+        if f"Credential={LIST_KEY}/" not in request.headers.get("Authorization", ""):
+            return Response("<Error><Code>AccessDenied</Code></Error>", status=403, mimetype="application/xml")
+        return Response(_listing(behind.storage, request.args.get("prefix", "")), mimetype="application/xml")
 
     @part.get(f"/storage/{BUCKET}/<path:name>")
     def read(name: str) -> Any:
@@ -104,7 +109,8 @@ def _bucket(behind: Behind) -> Blueprint:
             behind.storage.heal(name)
             return _half(found)
         # The toolkit names no type on upload, so that S3 has only this to say.
-        return send_file(found.path, mimetype="binary/octet-stream", conditional=True, etag=True)
+        written = found.written_at
+        return send_file(found.path, mimetype="binary/octet-stream", conditional=True, etag=True, last_modified=written)
 
     return part
 
@@ -146,7 +152,7 @@ def _control(behind: Behind) -> Blueprint:
 
 def _refusal(behind: Behind) -> Any:
     if behind.switches.draw(Fault.DISK_FULL):
-        return _page(500, "Internal Server Error")
+        return page(500, "Internal Server Error")
     if request.headers.get("x-api-key") != behind.api_key:
         return {"message": "Unauthorized"}, 401
     return None
@@ -165,8 +171,20 @@ def _json(envelope: dict[str, Any], status: int) -> Response:
     return Response(json.dumps(envelope, sort_keys=True), status=status, mimetype="application/json")
 
 
-def _page(code: int, name: str) -> tuple[str, int]:
-    return f"<!doctype html>\n<html lang=en>\n<title>{code} {name}</title>\n<h1>{name}</h1>\n", code
+def _listing(storage: Storage, prefix: str) -> str:
+    rows = []
+    for name in storage.names():
+        found = storage.read(name)
+        if name.startswith(prefix) and isinstance(found, Stored):
+            written = datetime.fromtimestamp(found.written_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            size = found.path.stat().st_size
+            rows.append(
+                f"<Contents><Key>{escape(name)}</Key><LastModified>{written}</LastModified><Size>{size}</Size></Contents>"
+            )
+    return (
+        '<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Name>{BUCKET}</Name><KeyCount>{len(rows)}</KeyCount><IsTruncated>false</IsTruncated>{''.join(rows)}</ListBucketResult>"
+    )
 
 
 def _half(found: Stored) -> Response:

@@ -15,14 +15,17 @@ BUCKET = "media"
 # How long the toolkit's signed addresses live; measured, facts-nca.md.
 SIGNED_FOR_S = 3600
 _KEY = b"the store's own"
+# Whoever signs with it may list the bucket.
+LIST_KEY = "nca-list"
 PAGE = b"<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>"
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object: where its bytes are, and how it misbehaves. `ends_at` is when it ends in the way of `ending`."""
+    """One object: where its bytes are, since when, and how it misbehaves. `ends_at` is when it ends in the way of `ending`."""
 
     path: Path
+    written_at: float
     public: bool = True
     ends_at: float | None = None
     ending: Ending = "deleted"
@@ -46,7 +49,7 @@ class Storage:
         place = self._folder / hashlib.sha256(name.encode()).hexdigest()
         shutil.copyfile(source, place)
         with self._lock:
-            self._objects[name] = Stored(place, public=public)
+            self._objects[name] = Stored(place, self._clock(), public=public)
         return self.url(name, signed=not public)
 
     def put_bytes(self, name: str, content: bytes) -> str:

@@ -23,6 +23,12 @@ class Fault(StrEnum):
     DISK_FULL = "disk-full"  # HTML 500 to everything
     NO_STATUS = "no-status"  # a build before April 2025: no status routes
     STATUS_500 = "status-500"  # the status routes answer HTML 500
+    STATUS_HTML = "status-html"  # they answer 200 with a page, as what stands before a sleeping NCA does
+    STATUS_CUT = "status-cut"  # their answer breaks off in the middle
+    STATUS_HUGE = "status-huge"  # their answer never comes to its end
+    STATUS_ODD = "status-odd"  # a job_status nobody has heard of
+    STATUS_OTHER = "status-other"  # the answer for another job
+    STATUS_HANGS = "status-hangs"  # they answer only after `seconds`
     DELETED = "deleted"  # the output is gone `seconds` after it was made
     FORBIDDEN = "forbidden"  # the output cannot be read any more, `seconds` after it was made
     HTML = "html"  # the output's address answers 200 with an HTML page

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import boto3
 import urllib3
@@ -122,13 +122,12 @@ class _Place:
     the key (an engine whose addresses name it twice was seen)."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        bucket, _, rest = unquote(parts.path).strip("/").partition("/")
-        host = parts.netloc
-        twice = host.startswith(f"{bucket}.")
-        self.endpoint = f"{parts.scheme}://{host.removeprefix(f'{bucket}.') if twice else host}"
-        self.bucket = bucket
-        self.prefix = "".join(f"{one}/" for one in (bucket if twice else "", rest) if one)
+        endpoint, _, bucket = url.rpartition("/")
+        self.bucket = unquote(bucket)
+        scheme, _, host = endpoint.partition("://")
+        twice = host.startswith(f"{self.bucket}.")
+        self.endpoint = f"{scheme}://{host.removeprefix(f'{self.bucket}.') if twice else host}"
+        self.prefix = f"{self.bucket}/" if twice else ""
 
 
 def _client(settings: NcaBucketSettings, place: _Place, keys: tuple[str, str]) -> "S3Client":

@@ -8,8 +8,8 @@ from typing import cast
 from reelkeeper.adapters.nca import Malformed, Nca, NoStatusRoute, NotFound, Status
 from reelkeeper.domain.callback import Sender, parse
 from reelkeeper.domain.errors import Refused, RetryLater
-from reelkeeper.domain.evidence import UNDER_WAY, JobStatus, Silence, Told
-from reelkeeper.domain.fleet import Fleet, gone
+from reelkeeper.domain.evidence import STALLED_AFTER, UNDER_WAY, JobStatus, Silence, Told
+from reelkeeper.domain.fleet import Fleet, gone, renewed
 from reelkeeper.domain.job import Job
 from reelkeeper.domain.timing import INVESTIGATE
 from reelkeeper.services.round import Round
@@ -54,9 +54,16 @@ def ask_all(sweep: Round, jobs: Sequence[Job]) -> Asked:
     return Asked(answer.statuses, (answer.answered_by,))
 
 
-def wants_a_single(job: Job, asked: Asked, sweep: Round) -> bool:
-    """Whether the bulk answer is not enough: done or failed, not in it, or under way for so long that it is investigated."""
-    return asked.listed.get(job.job_id) not in UNDER_WAY or age(job, sweep) >= INVESTIGATE
+def wants_a_single(job: Job, asked: Asked, fleet: Fleet, sweep: Round) -> bool:
+    """Whether the bulk answer is not enough: done or failed, not in it, or under way and in doubt.
+
+    That is after thirty minutes, as soon as NCA was restarted, and when nothing in its queue moves: its files say "queued" for
+    ever then.
+    """
+    if asked.listed.get(job.job_id) not in UNDER_WAY or age(job, sweep) >= INVESTIGATE:
+        return True
+    stalled = fleet.idle_since is not None and sweep.clock() - fleet.idle_since >= STALLED_AFTER
+    return stalled or renewed(fleet, since=job.received_at)
 
 
 def ask_singly(sweep: Round, jobs: Sequence[Job]) -> dict[str, Status | NotFound | Silence]:

@@ -62,7 +62,7 @@ def recover(sweep: Round, jobs: Sequence[Job]) -> Recovered:
     for some in portions(_in_order(jobs, asked), _PORTION):
         if sweep.over:
             break
-        answers = ask.ask_singly(sweep, [job for job in some if ask.wants_a_single(job, asked, sweep)])
+        answers = ask.ask_singly(sweep, [job for job in some if ask.wants_a_single(job, asked, fleet, sweep)])
         fleet = see(fleet, ask.workers(answers), at=sweep.clock())
         recovered += _act(sweep, _cases(sweep, some, asked, answers, fleet), durations)
         if ask.down(answers):
