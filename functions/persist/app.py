@@ -12,7 +12,7 @@ from reelkeeper.domain.errors import RetryLater
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import Delivery, persist
 from reelkeeper.settings import ConfigurationError, Settings, queue_url
-from reelkeeper.telemetry import flush, logger
+from reelkeeper.telemetry import logger, one_run
 
 # While a setting is wrong every message waits this long, and nothing is lost, however long that takes.
 _UNTIL_CONFIGURED = timedelta(minutes=5)
@@ -22,6 +22,7 @@ _RECEIVES_LEFT = 8
 _AFTER_THE_COPIES = timedelta(seconds=60)
 
 
+@one_run()
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deliveries = [_delivery(record) for record in event["Records"]]
     try:
@@ -40,7 +41,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )
         if outside.outdated:
             _outside.cache_clear()
-    flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 

@@ -13,12 +13,13 @@ from reelkeeper.services.outside import Outside
 from reelkeeper.services.recover import sweep
 from reelkeeper.services.stock import take_stock
 from reelkeeper.settings import ConfigurationError, Settings
-from reelkeeper.telemetry import flush, logger, record
+from reelkeeper.telemetry import logger, one_run, record
 
 # What a sweep leaves of its function's time, for the calls that are under way.
 _MARGIN = timedelta(seconds=30)
 
 
+@one_run()
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     began = _now()
     ends_at = began + timedelta(milliseconds=context.get_remaining_time_in_millis()) - _MARGIN
@@ -27,7 +28,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
     except (ConfigurationError, RetryLater) as error:
         logger.error("no sweep", reason=str(error))
         answer = {"error": str(error)}
-    flush()
     return answer
 
 

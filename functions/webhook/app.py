@@ -18,7 +18,7 @@ from reelkeeper.metric import Metric
 from reelkeeper.services.receive import Answer, Request, Way, receive
 from reelkeeper.services.tokens import Tokens
 from reelkeeper.settings import ConfigurationError, ReceiveSettings, trace_of_this_run
-from reelkeeper.telemetry import flush, logger, record
+from reelkeeper.telemetry import logger, one_run, record
 
 # What each way of an answer counts as.
 _COUNTS: Mapping[Way, tuple[Metric, ...]] = {
@@ -31,6 +31,7 @@ _COUNTS: Mapping[Way, tuple[Metric, ...]] = {
 }
 
 
+@one_run()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     request = _request(event)
     try:
@@ -83,7 +84,6 @@ def _tell(request: Request, answer: Answer) -> None:
             "reason": answer.reason,
         },
     )
-    flush()
 
 
 @cache

@@ -10,7 +10,7 @@ disturbed by what the services count.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ logger = Logger(utc=True)
 _Dimensions = tuple[tuple[str, str], ...]
 _Place = tuple[Metric, _Dimensions]
 _counted: dict[_Place, list[float]] = {}
+# What else is to be sent before a run ends.
+_last_words: list[Callable[[], None]] = []
 _lock = threading.Lock()
 
 
@@ -57,6 +59,25 @@ def flush() -> None:
     for line in lines.values():
         if line.metric_set:
             line.flush_metrics()
+    for send in _last_words:
+        send()
+
+
+@contextmanager
+def one_run() -> Iterator[None]:
+    """Around a handler: what was counted is printed however the run ends, and a fault nobody caught is one line, too."""
+    try:
+        yield
+    except Exception:
+        logger.exception("run failed on a fault of ours")
+        raise
+    finally:
+        flush()
+
+
+def at_the_end(send: Callable[[], None]) -> None:
+    """Have this called by each `flush`, in place of what was given before."""
+    _last_words[:] = [send]
 
 
 def _line(known: _Dimensions) -> EphemeralMetrics:

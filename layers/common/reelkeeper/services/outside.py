@@ -18,6 +18,7 @@ from reelkeeper.adapters.parameters import read_parameter
 from reelkeeper.adapters.probe import Probe
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.adapters.secrets import read_secret
+from reelkeeper.adapters.sentry import report_faults
 from reelkeeper.adapters.source import Source
 from reelkeeper.adapters.topic import Topic
 from reelkeeper.adapters.versions import Versions
@@ -29,6 +30,7 @@ from reelkeeper.services.preflight import Preflight
 from reelkeeper.services.tally import tally
 from reelkeeper.services.transfer import Copier
 from reelkeeper.settings import ConfigurationError, RecoverySettings, Settings
+from reelkeeper.telemetry import at_the_end, logger
 
 # Outputs that are copied side by side in one worker; what they hold together is the copier's to bound.
 WIDTH = 8
@@ -79,6 +81,7 @@ class Outside:
             raise ConfigurationError("StorageEndpoint is set; put storage_access_key and storage_secret_key into the secret")
         if not secret.get("airtable_token"):
             raise ConfigurationError("the secret has no airtable_token; put a personal access token of the base into it")
+        _tell_sentry(secret)
         bucket, source = Bucket(settings.storage, keys=keys, width=WIDTH), Source(settings.source, width=settings.copy.width)
         topic = Topic(clients.sns, settings.topic_arn)
         dynamodb = clients.dynamodb()
@@ -108,6 +111,20 @@ class Outside:
             recovery=settings.recovery,
             gate=Gate(bucket, probe, fast_start=FastStart(bucket, probe) if settings.fast_start else None),
         )
+
+
+def _tell_sentry(secret: AbstractMapping[str, str]) -> None:
+    """Have our faults reported where the secret says so."""
+    dsn = secret.get("sentry_dsn", "")
+    if not dsn:
+        return
+    try:
+        send = report_faults(dsn, secrets=secret.values(), stack=logger.service, keys=logger.thread_safe_get_current_keys)
+    except ValueError as error:
+        # No reason to leave files uncopied.
+        logger.error("faults are not reported", reason=str(error))
+    else:
+        at_the_end(send)
 
 
 def _nca_bucket(settings: Settings, secret: AbstractMapping[str, str]) -> NcaBucket | None:
