@@ -120,7 +120,7 @@ def remux(file: Served, order: Mapping[str, Any]) -> dict[str, Any]:
 
     with _opened(av, file, order["demuxer"]) as container, av.open(order["path"], "w", "mp4", options=_FAST) as out:
         kept = [one for one in container.streams if one.type in ("video", "audio") and not _cover(one)]
-        to = {one.index: out.add_stream_from_template(one) for one in kept}
+        to = {one.index: out.add_stream_from_template(one, opaque=True) for one in kept}
         for packet in container.demux(kept):
             if packet.dts is not None:
                 packet.stream = to[packet.stream_index]
