@@ -133,8 +133,8 @@ _FAST = {"movflags": "+faststart", "fflags": "+bitexact"}
 
 
 def _opened(av: Any, file: Served, demuxer: str) -> Any:
-    options = {"probesize": str(PROBE_BYTES), "max_pixels": str(MAX_PIXELS)}
-    container = av.open(file, "r", demuxer, options=options, metadata_errors="replace")
+    # For the container alone: options of streams crash PyAV where streams turn up late, as in FLV (14.2).
+    container = av.open(file, "r", demuxer, container_options={"probesize": str(PROBE_BYTES)}, metadata_errors="replace")
     if len(container.streams) > MAX_STREAMS:
         raise Unfit(f"it has more than {MAX_STREAMS} streams")
     return container
