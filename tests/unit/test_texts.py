@@ -60,6 +60,7 @@ def test_a_long_json_is_judged_by_its_beginning() -> None:
     ("body", "kind", "said"),
     [
         (b"<!DOCTYPE html><title>Sign in</title><h1>Sign in</h1>", Kind.PAGE, "Sign in"),
+        (b"<html><title>Sign in</title><h1>Sign in to continue</h1>", Kind.PAGE, "Sign in to continue"),
         (b"  <html>\n<h1>404 <b>Not</b> Found</h1>", Kind.PAGE, "404 Not Found"),
         (b'<?xml version="1.0"?><html><title>x</title></html>', Kind.PAGE, "x"),
         (b"<Error><Code>NoSuchKey</Code><Message>No such key</Message></Error>", Kind.XML, "NoSuchKey: No such key"),

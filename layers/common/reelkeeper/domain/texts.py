@@ -53,7 +53,9 @@ def said_in(kind: Kind, head: bytes) -> str:
     """The words of a page or a message that tell a person why it came; empty where it has none."""
     pattern = _WORDS.get(kind)
     found = pattern.findall(head.decode("utf-8", "replace")) if pattern else []
-    said = ": ".join(dict.fromkeys(" ".join(_TAG.sub(" ", one).split()) for one in found[:2]))
+    parts = [" ".join(_TAG.sub(" ", one).split()) for one in found[:2]]
+    # A heading mostly repeats the title.
+    said = parts[-1] if parts and parts[0] in parts[-1] else ": ".join(parts)
     said = redact("".join(char for char in said if char.isprintable()))
     return said if len(said) <= _SAID_CHARS else said[: _SAID_CHARS - 1] + "…"
 
