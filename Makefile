@@ -1,6 +1,6 @@
 # What one can do here. `make` alone lists it; every target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench-webhook bench-recovery bench-copy bench-media stack clean
+.PHONY: help setup demo test lint format bench-webhook bench-recovery bench-copy prove-kills bench-media stack clean
 SHELL := bash
 BIN := .venv/bin
 
@@ -35,7 +35,10 @@ bench-recovery: setup ## How soon lost jobs are found again, and at what cost in
 	@$(BIN)/python -m benchmarks.recovery
 
 bench-copy: setup ## How fast files are copied, and in how much memory
-	@$(BIN)/python -m benchmarks.copy
+	@$(BIN)/python -m benchmarks.copy $(ARGS)
+
+prove-kills: setup ## Kill a copy of 1 GiB 200 times at random; it comes out byte for byte
+	@$(BIN)/python -m tests.integration.killing $(ARGS)
 
 bench-media: setup ## What it costs to look into a file before keeping it
 	@$(BIN)/python -m benchmarks.media
