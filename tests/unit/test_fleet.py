@@ -55,9 +55,12 @@ def test_a_worker_without_a_name_is_never_gone() -> None:
     assert not gone(seen((0, A), (5, B)), Sender(), since=NOW, workers=1)
 
 
-def test_an_installation_is_renewed_only_if_it_was_seen_before() -> None:
+def test_a_worker_that_comes_after_others_is_a_sign_of_a_restart_and_the_first_is_none() -> None:
     assert renewed(seen((0, A), (5, B)), since=NOW + minutes(1))
-    assert not renewed(seen((5, B)), since=NOW + minutes(1))
+    assert renewed(seen((2, A), (5, B)), since=NOW + minutes(1))
+    assert not renewed(seen((5, B), (6, B)), since=NOW + minutes(1))
+    assert not renewed(seen((0, A), (5, B)), since=NOW + minutes(6))
+    assert not renewed(Fleet(), since=NOW)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from((A, B, C))), max_size=40))

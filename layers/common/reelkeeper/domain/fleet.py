@@ -85,10 +85,9 @@ def gone(fleet: Fleet, worker: Sender, *, since: datetime, workers: int) -> bool
 
 
 def renewed(fleet: Fleet, *, since: datetime) -> bool:
-    """Whether a worker began after `since`, in an installation that was seen before: it was restarted, in part at least."""
-    return any(one.first_seen_at <= since for one in fleet.sightings) and any(
-        one.first_seen_at > since for one in fleet.sightings
-    )
+    """Whether a worker was first seen after `since` although others were seen before it: a sign of a restart, and no proof."""
+    begun = min((one.first_seen_at for one in fleet.sightings), default=since)
+    return any(one.first_seen_at > max(since, begun) for one in fleet.sightings)
 
 
 def _alive_at(sightings: Iterable[Sighting], moment: datetime) -> int:
