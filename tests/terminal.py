@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ class Shown:
 
 
 def show(command: Sequence[str], *, environ: Mapping[str, str], types: str = "", timeout: float = 120) -> Shown:
-    """Run a command in a terminal of 120 columns, type something if it asks, and wait for its end."""
+    """Run a command in a terminal of 120 columns and wait for its end; `types` is typed when it asks."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "REELKEEPER_"))}
@@ -37,16 +38,24 @@ def show(command: Sequence[str], *, environ: Mapping[str, str], types: str = "",
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**inherited, "TERM": "xterm-256color", "PYTHONWARNINGS": "ignore", **environ},
+        env={
+            **inherited,
+            "TERM": "xterm-256color",
+            "COLUMNS": str(COLUMNS),
+            "LINES": str(LINES),
+            "PYTHONWARNINGS": "ignore",
+            **environ,
+        },
         start_new_session=True,
     )
     os.close(theirs)
     heard: list[bytes] = []
     reader = threading.Thread(target=_read, args=(ours, heard), daemon=True)
     reader.start()
-    if types:
-        os.write(ours, types.encode())
     try:
+        if types:
+            _wait_for_the_question(heard, process, timeout)
+            os.write(ours, types.encode())
         status = process.wait(timeout)
         reader.join(timeout)
     finally:
@@ -74,6 +83,12 @@ def render(raw: str) -> str:
         elif final == "K":
             lines[row] = "" if numbers == "2" else lines[row][:column]
     return "\n".join(line.rstrip() for line in lines).strip("\n") + "\n"
+
+
+def _wait_for_the_question(heard: list[bytes], process: "subprocess.Popen[bytes]", timeout: float) -> None:
+    ends = time.monotonic() + timeout
+    while b"[y/N]" not in b"".join(heard) and process.poll() is None and time.monotonic() < ends:
+        time.sleep(0.02)
 
 
 def _read(terminal: int, heard: list[bytes]) -> None:

@@ -6,7 +6,7 @@ from reelkeeper.cli.screen import Screen
 def decided(screen: Screen, question: str, *, dry_run: bool, yes: bool) -> bool:
     """Whether to do what was just previewed."""
     if dry_run:
-        screen.hint("This was a dry run: nothing was done. Without --dry-run it is.")
+        screen.hint("Dry run: nothing was done.")
         return False
     if screen.confirm(question, yes=yes):
         return True

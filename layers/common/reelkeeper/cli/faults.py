@@ -35,7 +35,7 @@ _NOT_ALLOWED = frozenset(
 
 # botocore's own errors, by a word of their names.
 _REMEDIES = {
-    "ProfileNotFound": "The names there are: aws configure list-profiles",
+    "ProfileNotFound": "List yours: aws configure list-profiles",
     "Credential": "Name a profile with --profile or AWS_PROFILE, or sign in (aws sso login).",
     "SSO": "Sign in again: aws sso login",
     "Token": "Sign in again: aws sso login",

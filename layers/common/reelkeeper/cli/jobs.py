@@ -1,7 +1,6 @@
 """`reelkeeper jobs`: which jobs there are, from an index where there is one, else from the whole ledger."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any
@@ -118,16 +117,20 @@ def table(shown: Sequence[Job], now: datetime) -> tuple[Sequence[str], Sequence[
 
 
 def as_json(job: Job) -> dict[str, Any]:
-    """A job as a program reads it."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, datetime):
-            return show_moment(value)
-        if isinstance(value, dict):
-            return {name: plain(one) for name, one in value.items()}
-        return [plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-    return {name: plain(value) for name, value in asdict(job).items()}
+    """A job as a program reads it; these names stay."""
+    names = ("job_id", "operation", "record_id", "target_id", "origin", "attempts", "error")
+    moments = ("submitted_at", "received_at", "updated_at", "told_at", "due_at")
+    outputs = [
+        {"name": one.name, "role": one.role, "size": one.size, "key": one.key, "permanent_url": one.permanent_url}
+        for one in job.outputs
+    ]
+    return {
+        "state": str(job.state),
+        **{name: getattr(job, name) for name in names},
+        **{name: show_moment(at) if (at := getattr(job, name)) else None for name in moments},
+        "outputs": outputs,
+        "history": [{"at": show_moment(event.at), "what": event.what} for event in job.history],
+    }
 
 
 def _all(register: Register, screen: Screen, after: datetime | None, states: frozenset[JobState]) -> Iterator[Job]:

@@ -94,6 +94,4 @@ def _say(screen: Screen, planned: Plan) -> None:
     if planned.audit:
         screen.say(f"{plural(len(planned.audit), 'job')}: the files are looked at as a viewer would.")
     if planned.rest:
-        screen.say(
-            f"{plural(len(planned.rest), 'job')}: settled, nothing to recover (reelkeeper replay or resubmit reopen it)."
-        )
+        screen.say(f"{plural(len(planned.rest), 'job')}: settled, there is nothing to recover.")

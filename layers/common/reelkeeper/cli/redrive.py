@@ -42,6 +42,8 @@ def redrive(
     letters: list[Letter] = []
     try:
         with screen.working("Reading the dead letters"):
+            # Not asked for more than there are: a request that waits, given up by Ctrl-C, would still take what is put back.
+            limit = min(limit, place.dead_letters.length().waiting or limit)
             letters += place.dead_letters.take(limit=limit, hidden=WHILE_DECIDING)
         chosen = [_opened(one, place) for one in letters if reason.lower() in (one.reason or _CRASHED).lower()]
         _print(screen, chosen, of=len(letters))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Piped, a line is a line: whoever reads it cuts it as he likes.
 _PIPED_WIDTH = 4_000
+# What is no longer than an id stays in one line; of what is longer at least this much does.
+_SHORT, _LEAST = 40, 24
 
 
 class NotConfirmed(Exception):
@@ -48,13 +50,19 @@ class Screen:
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
         """A table; cells may carry rich's markup, so the caller escapes what others wrote."""
         from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        needed = 0
+        for place, column in enumerate(columns):
+            longest = max((Text.from_markup(row[place]).cell_len for row in rows), default=0)
+            short = longest <= _SHORT
+            table.add_column(column, overflow="fold", no_wrap=short, min_width=None if short else _LEAST)
+            needed += max(len(column), longest if short else _LEAST) + 2
         for row in rows:
             table.add_row(*row)
-        self._out.print(table)
+        # On a narrow terminal lines run on: an id that is cut in two could not be copied.
+        self._out.print(table, width=max(self._out.width, needed), crop=False, soft_wrap=needed > self._out.width)
 
     def show(self, renderable: object) -> None:
         """Anything rich can draw."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 from urllib.parse import unquote
 
 from reelkeeper.domain.job import Job
@@ -102,7 +102,7 @@ def gather(
 
     with ThreadPoolExecutor(max(len(asks), 1)) as pool:
         found = [entry for entries in pool.map(one, asks) for entry in entries]
-    order = {source: place for place, source in enumerate(asks)}
+    order = {source: place for place, source in enumerate(get_args(Source))}
     return tuple(
         sorted(found, key=lambda entry: (entry.at is None, entry.at.timestamp() if entry.at else 0, order[entry.source]))
     )

@@ -45,7 +45,7 @@ def queue_evidence(queue: Queue, inbox: Inbox, at: datetime) -> list[Entry]:
     ]
     waiting = sum(1 for _ in islice(inbox.waiting(), 1000))
     if waiting:
-        entries.append(Entry(at, "inbox", f"{waiting} callbacks wait there for the next sweep (reelkeeper inbox)", knows=False))
+        entries.append(Entry(at, "inbox", f"{waiting} in it wait for the next sweep (reelkeeper inbox)", knows=False))
     return entries
 
 
