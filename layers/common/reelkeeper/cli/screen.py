@@ -62,7 +62,10 @@ class Screen:
         for row in rows:
             table.add_row(*row)
         # On a narrow terminal lines run on: an id that is cut in two could not be copied.
-        self._out.print(table, width=max(self._out.width, needed), crop=False, soft_wrap=needed > self._out.width)
+        width = self._out.width
+        self._out.width = max(width, needed)
+        self._out.print(table, crop=False)
+        self._out.width = width
 
     def show(self, renderable: object) -> None:
         """Anything rich can draw."""
