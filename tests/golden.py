@@ -14,6 +14,10 @@ _RECORD = re.compile(r"\brec[A-Za-z0-9]{14}\b")
 _MOVING = (
     (re.compile(r"\d{4}-\d\d-\d\d([ T])\d\d:\d\d:\d\d"), r"2026-01-01\g<1>00:00:00"),
     (re.compile(r"00:00:00\.\d{3}Z"), "00:00:00.000Z"),
+    (re.compile(r"-bucket-[0-9a-f]{13}"), "-bucket-" + "0" * 13),
+    (re.compile(r"\b\d+ ms\b"), "10 ms"),
+    (re.compile(r"after \d+\.\d s"), "after 1.0 s"),
+    (re.compile(r"\b\d+ jobs? in the last"), "1 job in the last"),
     (re.compile(r"127\.0\.0\.1:\d{4,5}"), "127.0.0.1:00000"),
     (re.compile(r"(inbox|callbacks)/\d{4}/\d\d/\d\d/\d{6}\.\d{6}-[0-9a-f]{24}"), r"\1/2026/01/01/000000.000000-" + "0" * 24),
 )

@@ -1,5 +1,9 @@
 """NCA's endpoints: what each demands, what it makes of its inputs, and how it answers (facts-nca.md, "response on success")."""
 
+import json
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +131,23 @@ def metadata(work: Work) -> dict[str, Any]:
     return media_work.describe(work.fetch(work.payload["media_url"]))
 
 
+def execute(work: Work) -> dict[str, Any]:
+    """Run a body of Python and answer with what it returns; the toolkit wraps it into a function in a process of its own."""
+    body = textwrap.indent(str(work.payload["code"]), "    ")
+    program = f"import json\ndef run():\n{body}\nprint(json.dumps(run()))"
+    command = [sys.executable, "-I", "-c", program]
+    try:
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=int(work.payload.get("timeout", 30)), check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed("Execution timed out") from None
+    if ended.returncode:
+        raise Failed(ended.stderr.strip())
+    *printed, result = ended.stdout.splitlines()
+    return {"result": json.loads(result), "stdout": "\n".join(printed), "stderr": ended.stderr, "exit_code": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One endpoint: the keys it demands, and whether it answers at once and never calls back."""
@@ -145,6 +166,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/video/thumbnail": Endpoint(thumbnail, ("video_url",)),
     "/v1/image/convert/video": Endpoint(image_to_video, ("image_url",)),
     "/v1/s3/upload": Endpoint(upload, ("file_url",)),
+    "/v1/code/execute/python": Endpoint(execute, ("code",)),
     "/v1/media/metadata": Endpoint(metadata, ("media_url",), at_once=True),
 }
 

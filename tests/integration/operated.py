@@ -120,6 +120,7 @@ def _deploy(here: Operated) -> dict[str, str]:
         "SECRET_ARN": found["CredentialsSecretArn"],
         "NCA_URL": here.nca.address,
         "TOPIC_ARN": found["TopicArn"],
+        "TOKEN_SECRET_ARN": found["WebhookTokenSecretArn"],
         "PUBLIC_URL_TEMPLATE": "https://media.example.com/{key}",
         "SOURCE_LOCAL_HOSTS": here.nca.host,
         "AIRTABLE_BASE_ID": here.airtable.base_id,

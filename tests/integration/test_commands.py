@@ -48,6 +48,7 @@ def letters(here: Operated) -> int:
         ("replay-dry-run", ["replay", FAILED, "--dry-run"]),
         ("redrive-dry-run", ["redrive", "--dry-run"]),
         ("inbox", ["inbox"]),
+        ("doctor-ill", ["doctor", "--wait", "2", "--webhook-base-url", "http://127.0.0.1:9"]),
     ],
 )  # fmt: skip
 def test_a_command_shows_what_it_showed_when_it_was_found_good(here: Operated, name: str, words: list[str]) -> None:

@@ -109,6 +109,10 @@ class Nca:
         listed.pop(str(answer.get("job_id")), None)
         return Listing(listed, _sender(answer))
 
+    def build(self) -> str | None:
+        """Which build of NCA answers, as its status route says; raises NoStatusRoute, Malformed, Refused or RetryLater."""
+        return _text(self._ask(_STATUSES, {"since_seconds": 1}).get("build_number"))
+
     def submit(self, path: str, payload: Mapping[str, object]) -> str:
         """Hand in a job and return NCA's id of it; raises Refused, or RetryLater where it may have been taken all the same."""
         answer = self._ask(path, payload)

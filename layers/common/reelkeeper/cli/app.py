@@ -43,6 +43,10 @@ LOOK, ACT, FILES, OWN = (
 COMMANDS: tuple[Command, ...] = (
     Command("jobs", "jobs:jobs", "List jobs: open, stuck, or by state, operation, age or row.", LOOK, examples.JOBS),
     Command("trace", "trace:trace", "Everything that is known of one job, in one timeline.", LOOK, examples.TRACE),
+    Command("doctor", "doctor:doctor", "Does everything work that has to? Each check with its remedy.", LOOK, examples.DOCTOR),
+    Command(
+        "report", "report:report", "Everything NCA finished is kept: the account, with its exceptions.", LOOK, examples.REPORT
+    ),
     Command("check", "check:check", "Is Airtable's base right? Why do files vanish?", LOOK, examples.CHECK),
     Command("inbox", "inbox:inbox", "The callbacks that wait in the bucket's inbox.", LOOK, examples.INBOX),
     Command("recover", "recover:recover", "Go after jobs that are stuck, now.", ACT, examples.RECOVER),

@@ -87,3 +87,18 @@ allows, and never twice for the same job.
 
     reelkeeper resubmit 596107c1-6a62-45a8-957d-fba778a09755
 """
+
+DOCTOR = """Settings, secrets, rights, bucket, permanent address, Airtable, NCA, the webhook from outside, and a round trip
+through NCA. Exit status 0: all is well, or only warnings; 1: something failed; 2: it could not be looked at all.
+
+    reelkeeper doctor
+    reelkeeper doctor --no-round-trip --json
+    WEBHOOK_BASE_URL=https://hooks.example.com reelkeeper doctor --wait 300
+"""
+
+REPORT = """N finished = N kept + the exceptions, each with its reason. Exit status 1 where there are exceptions. With the
+parameter WeeklyReport the same comes by mail each Monday.
+
+    reelkeeper report
+    reelkeeper report --days 30 --json
+"""

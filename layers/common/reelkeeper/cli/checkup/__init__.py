@@ -1,0 +1,1 @@
+"""What `reelkeeper doctor` looks at, one room for each of the systems it concerns."""
