@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,12 +21,19 @@ class Request:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Door:
-    """The address to use in place of the store's, and what went through so far."""
+    """The address to use in place of the store's, and what went through so far.
+
+    `refuse` may answer a request (method and target) in the store's stead, with a status and an error code; `mute` says whether
+    the store does what it is asked and the client hears 500; `spoil` may change a body on its way in.
+    """
 
     address: str
     requests: list[Request] = field(default_factory=list)
+    refuse: Callable[[str, str], tuple[int, str] | None] = lambda _method, _target: None
+    mute: Callable[[str, str], bool] = lambda _method, _target: False
+    spoil: Callable[[str, str, bytes], bytes] = lambda _method, _target, body: body
 
 
 @contextmanager
@@ -38,23 +45,35 @@ def before(store: str) -> Iterator[Door]:
         protocol_version = "HTTP/1.1"
 
         def pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            body = door.spoil(self.command, self.path, _body(self))
+            refused = door.refuse(self.command, self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
+            if refused is not None:
+                status, code = refused
+                door.requests.append(Request(self.command, self.path, headers, status))
+                self.answer(status, [], f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode())
+                return
             connection = http.client.HTTPConnection(behind, timeout=60)
-            kept = {name: value for name, value in headers.items() if name not in HOP_BY_HOP}
+            kept = {name: value for name, value in headers.items() if name not in HOP_BY_HOP | {"content-length"}}
             connection.request(self.command, self.path, body, kept)
             answer = connection.getresponse()
             said = answer.read()
             door.requests.append(Request(self.command, self.path, headers, answer.status))
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
+            if door.mute(self.command, self.path):
+                self.answer(500, [], b"<Error><Code>InternalError</Code></Error>")
+            else:
+                self.answer(answer.status, answer.getheaders(), said)
+            connection.close()
+
+        def answer(self, status: int, headers: list[tuple[str, str]], said: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers:
                 if name.lower() not in HOP_BY_HOP | {"content-length"}:
                     self.send_header(name, value)
-            length = answer.getheader("content-length") if self.command == "HEAD" else None
+            length = dict(headers).get("Content-Length") if self.command == "HEAD" else None
             self.send_header("content-length", length or str(len(said)))
             self.end_headers()
             self.wfile.write(said)
-            connection.close()
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815 - as the standard library wants them
 
@@ -71,3 +90,14 @@ def before(store: str) -> Iterator[Door]:
         server.shutdown()
         thread.join(5)
         server.server_close()
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    if request.headers.get("transfer-encoding") != "chunked":
+        return request.rfile.read(int(request.headers.get("content-length", 0)))
+    whole = b""
+    while size := int(request.rfile.readline(), 16):
+        whole += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return whole

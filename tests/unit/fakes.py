@@ -26,6 +26,7 @@ from reelkeeper.adapters.notebook import Notebook
 from reelkeeper.adapters.queue import Letter, Queue
 from reelkeeper.adapters.source import Facts, Source, Stream
 from reelkeeper.adapters.topic import Topic
+from reelkeeper.adapters.uploads import Upload
 from reelkeeper.adapters.verdicts import Taken
 from reelkeeper.adapters.versions import Versions
 from reelkeeper.adapters.viewer import Seen, Viewer
@@ -284,6 +285,17 @@ class FakeInbox(Inbox):
             raise self.down
 
 
+class FakeUpload(Upload):
+    """An upload that somebody has left."""
+
+    def __init__(self, bucket: "FakeBucket", key: str, upload_id: str) -> None:
+        self.id, self.key = upload_id, key
+        self._bucket = bucket
+
+    def abort(self) -> None:
+        self._bucket.aborted.append((self.key, self.id))
+
+
 class FakeBucket(Bucket):
     """Objects by key, never overwritten; `puts` counts how often each was sent, `reasons` say why one was set aside."""
 
@@ -292,6 +304,7 @@ class FakeBucket(Bucket):
         self.described: dict[str, tuple[str, str]] = {}
         self.objects: dict[str, bytes] = {}
         self.puts: dict[str, int] = defaultdict(int)
+        self.aborted: list[tuple[str, str]] = []
         self.down: RetryLater | None = None
 
     def head(self, key: str) -> Stored | None:
@@ -306,6 +319,9 @@ class FakeBucket(Bucket):
             raise Taken
         assert crc32 == crc32_text(zlib.crc32(body))
         self.objects[key] = bytes(body)
+
+    def upload(self, key: str, upload_id: str) -> Upload:
+        return FakeUpload(self, key, upload_id)
 
     def neighbour(self, url: str) -> Place | None:
         return None

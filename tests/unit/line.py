@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from reelkeeper.domain.job import Job
@@ -40,7 +40,9 @@ class Line:
         query = {"job_id": record_id, "operation": "concatenate"}
         return self.fakes.queue.send(encode(a_message(body.encode(), query=query)))
 
-    def run(self, *, owner: str = "worker", most: int = 10, tell_every_s: float = PATIENCE_S) -> tuple[str, ...]:
+    def run(
+        self, *, owner: str = "worker", most: int = 10, tell_every_s: float = PATIENCE_S, ends_at: datetime | None = None
+    ) -> tuple[str, ...]:
         """One invocation; returns the messages that come back."""
         deliveries = self.fakes.queue.receive(most)
         again = persist(
@@ -50,6 +52,7 @@ class Line:
             chance=lambda: self.chance,
             owner=owner,
             tell_every_s=tell_every_s,
+            ends_at=ends_at,
         )
         for one in deliveries:
             if one.message_id not in again:

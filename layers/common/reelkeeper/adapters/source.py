@@ -47,7 +47,7 @@ class Changed(RetryLater):
 
 
 class Busy(RetryLater):
-    """The source asks for less, or for later: 429, 503 and their kin."""
+    """The source asks for less, or for later: 429 or 503."""
 
 
 class Stream:
@@ -253,7 +253,7 @@ def _accept(response: urllib3.BaseHTTPResponse, url: str, expected: tuple[int, .
     if status in (408, 425, 429) or status >= 500:
         wait = response.headers.get("retry-after", "")
         delay = timedelta(seconds=min(int(wait), _LONGEST_WAIT_S)) if wait.isdecimal() else None
-        raise Busy(f"the source answers {status}: {redact(url)}", delay=delay)
+        raise (Busy if status in (429, 503) else RetryLater)(f"the source answers {status}: {redact(url)}", delay=delay)
     # 403 and 404 on a URL that NCA itself named: deleted, expired, or not readable yet.
     raise Gone(f"the source answers {status}: {redact(url)}")
 

@@ -120,7 +120,7 @@ def _copy_one(job: Job, index: int, text: str | None, run: Run) -> None:
             return known or job
         if key != object_key(job.job_id, index, name):
             known = note(
-                known, at=run.clock(), what=f"another file is under this output's first key; this one is kept as {key}"
+                known, at=run.clock(), what=f"another file has this output's first key and stays; this one is kept as {key}"
             )
         if passed.what and index < _NOTED:
             known = note(known, at=run.clock(), what=f"{name}: {passed.what}")

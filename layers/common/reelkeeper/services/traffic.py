@@ -45,6 +45,8 @@ class Traffic:
     @contextmanager
     def lane(self, host: str, left_s: Callable[[], float]) -> Iterator[None]:
         """One connection to a host, as soon as it may have one more; raises TimeIsUp."""
+        if left_s() <= 0:
+            raise TimeIsUp
         with self._changed:
             known = self._hosts.setdefault(host, _Host(allowed=self.width))
             while known.busy >= max(1, int(known.allowed)) or self._clock() < known.quiet_until:
