@@ -90,6 +90,7 @@ class _Run:
             return {job_id: one for job in jobs for job_id, one in self._ingested([job]).items()}
         for job in jobs:
             if found[job.job_id].waits:
+                logger.warning("attached again", **_of(job, reason=found[job.job_id].what))
                 self._become(job, found[job.job_id].job)
         return found
 
@@ -118,6 +119,7 @@ class _Run:
             self._later(job, error.reason, delay=error.delay if isinstance(error, RetryLater) else None)
             return False
         record(Metric.AUDITS_PASSED_TOTAL)
+        logger.info("audit passed", **_of(job, audits=job.audits + 1))
         why = f"whole, and readable by anybody; {ingested.what}" if ingested and ingested.what else "whole, readable by anybody"
         known_at = ingested.job.ingested_at if ingested else job.ingested_at
         chance = self._chance()
