@@ -48,6 +48,7 @@ def _play(told: Story) -> None:
     story.nca_deletes_its_copies(told, [*segments, film])
     story.a_job_fails(told)
     story.a_callback_comes_fifty_times(told)
+    story.a_page_comes_instead_of_a_film(told, film)
     _list(told)
 
 

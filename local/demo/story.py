@@ -175,6 +175,39 @@ def a_callback_comes_fifty_times(story: Story) -> None:
     story.remark(order, f"{REPETITIONS} callbacks, 1 copy, 1 attachment")
 
 
+def a_page_comes_instead_of_a_film(story: Story, film: Order) -> None:
+    """NCA's address answers with a page that asks to sign in: it is not taken for the film."""
+    screen, world = story.screen, story.world
+    screen.act(
+        "6. An HTML page instead of a video",
+        "The film is made anew, and its address answers 200 with a page. It was a film before.",
+    )
+    before = story.engine.target(film)
+    world.nca.switches.on(Fault.HTML, times=1)
+    scene = world.nca.put_input("Anew.mp4", make.video(seconds=1, hue=0.5))
+    order = story.ordered(story.engine.concatenate("The film", [scene], again=film))
+    screen.wait("Callback, a look inside, Airtable", lambda: story.told([order]), 1)
+    reason = str(story.engine.row(order).get("Error Details", ""))
+    screen.check("the job's row reads 'failed' and says what came", "an HTML page" in reason, found=reason)
+    after = story.engine.target(film)
+    screen.check(
+        "the film's row still has its last good file and address",
+        [one["id"] for one in after[film.field]] == [one["id"] for one in before[film.field]]
+        and story.engine.permanent_url(film) == before.get(f"{film.field} URL"),
+    )
+    played = story.play(film)
+    screen.check("which still plays", played is not None and played.frames > 0, found=str(played or "no"))
+    aside = world.aws.client("s3").list_objects_v2(Bucket=world.aws.bucket, Prefix=f"quarantine/{order.job_id}/")
+    keys = [one["Key"] for one in aside.get("Contents", [])]
+    screen.check("the page lies in the quarantine", len(keys) == 1, found=", ".join(keys))
+    codes = [
+        requests.get(f"{world.aws.media_address}/{key}", timeout=10).status_code
+        for key in (*keys, *(key.replace("quarantine/", "outputs/", 1) for key in keys))
+    ]
+    screen.check("and the CDN shows it to nobody", codes and all(code in (403, 404) for code in codes), found=str(codes))
+    story.remark(order, "a page, not a film: set aside")
+
+
 def _attached(story: Story, order: Order) -> bool:
     """Whether Airtable shows a file it has fetched: only then are size and type there."""
     cell = story.engine.target(order).get(order.field, [])

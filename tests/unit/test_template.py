@@ -99,6 +99,22 @@ def test_a_role_reaches_only_the_prefixes_of_the_code(role: str) -> None:
     assert reached <= {f"{prefix}*" for prefix in (OUTPUTS_PREFIX, QUARANTINE_PREFIX, INBOX_PREFIX, CALLBACKS_PREFIX)}
 
 
+def test_persist_puts_into_the_quarantine_and_never_reads_it() -> None:
+    rights = {
+        action
+        for statement in statements("PersistRole")
+        if f"/{QUARANTINE_PREFIX}*" in json.dumps(statement["Resource"])
+        for action in _words(statement["Action"])
+    }
+    assert rights == {"s3:PutObject", "s3:AbortMultipartUpload"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_can_delete_what_was_kept_for_good(role: str) -> None:
+    """A delete leaves a version behind; one of a version would not."""
+    assert "s3:DeleteObjectVersion" not in json.dumps(statements(role))
+
+
 def test_the_public_function_can_send_store_and_read_its_token_and_nothing_else() -> None:
     granted = statements("WebhookRole")
     rights = {action: statement["Resource"] for statement in granted for action in _words(statement["Action"])}
