@@ -1,6 +1,6 @@
 # What one can do here. `make` alone lists it; every target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench-webhook bench-recovery bench-copy prove-kills bench-media stack clean
+.PHONY: help setup demo test lint format bench-webhook bench-recovery bench-copy prove-kills bench-media bench-trace stack clean
 SHELL := bash
 BIN := .venv/bin
 
@@ -42,6 +42,9 @@ prove-kills: setup ## Kill a copy of 1 GiB 200 times at random; it comes out byt
 
 bench-media: setup ## What it costs to look into a file before keeping it
 	@$(BIN)/python -m benchmarks.media
+
+bench-trace: setup ## How soon a job is found among 100,000, by whatever it is known by
+	@$(BIN)/python -m benchmarks.tracing
 
 stack: setup ## Start the local stack and keep it until Ctrl-C
 	@$(BIN)/python -m local.serve

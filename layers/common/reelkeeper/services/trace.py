@@ -61,7 +61,7 @@ def find(text: str, *, register: Register) -> Subject:
         job = register.get(job_id)
         if job is not None:
             return Subject(text, (job,))
-    of_record = register.of_record(text, limit=JOBS_SHOWN)
+    of_record = register.of_record(text, limit=JOBS_SHOWN) if text.startswith("rec") else ()
     if of_record:
         return Subject(text, of_record)
     for name in dict.fromkeys((text, unquote(name_in_address(text)))):
