@@ -94,6 +94,10 @@ def test_sizes_are_for_people(size: int, text: str) -> None:
     [
         (a_job(JobState.STORED, outputs=(a_stored_output(),), attached=("a",)), "called back; stored 1.0 MB; attached"),
         (a_job(JobState.STORED, outputs=(a_stored_output(), a_stored_output(1))), "called back; stored 2.0 MB (2 files)"),
+        (
+            a_job(JobState.STORED, outputs=(a_stored_output(verdict="plays in some browsers"), a_stored_output(1))),
+            "called back; stored 2.0 MB (2 files); plays in some browsers",
+        ),
         (a_job(JobState.STORED), "called back; no file was made"),
         (
             a_job(JobState.STORED, origin="poll", submitted_at=NOW - timedelta(minutes=6), outputs=(a_stored_output(),)),

@@ -82,6 +82,7 @@ def history_line(job: Job, *, remark: str | None = None) -> str:
     size = sum(output.size or 0 for output in job.outputs)
     count = f" ({len(job.outputs)} files)" if len(job.outputs) > 1 else ""
     parts.append(f"stored {megabytes(size)}{count}" if job.outputs else "no file was made")
+    parts += dict.fromkeys(output.verdict for output in files(job) if output.verdict)
     if job.attached:
         again = f", at the {_ordinal(job.attach_tries + 1)} try" if job.attach_tries else ""
         parts.append(f"attached{again}")
