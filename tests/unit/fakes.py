@@ -45,6 +45,8 @@ from reelkeeper.domain.parts import crc32_text
 from reelkeeper.domain.schema import Schema
 from reelkeeper.domain.stores import Place
 from reelkeeper.domain.timing import Durations, duration_step
+from reelkeeper.services.gate import Gate
+from reelkeeper.services.media import Decoder
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import Delivery
 from reelkeeper.services.tally import tally
@@ -690,6 +692,8 @@ class Fakes:
     topic: FakeTopic = field(default_factory=FakeTopic)
     engine: FakeEngine = field(default_factory=FakeEngine)
     notebook: FakeNotebook = field(default_factory=FakeNotebook)
+    # What the media gate sees in files; None: there is no gate.
+    decoder: Decoder | None = None
     queue: FakeQueue = field(init=False)
     dead_letters: FakeQueue = field(init=False)
     inbox: FakeInbox = field(init=False)
@@ -722,4 +726,5 @@ class Fakes:
             nca_bucket=self.nca_bucket,
             engine=self.engine,
             recovery=RecoverySettings(nca_workers, "http://engine", timedelta(hours=1)),
+            gate=Gate(self.bucket, self.decoder) if self.decoder else None,
         )
