@@ -22,7 +22,7 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack_app
-from ministack.core import lambda_runtime
+from ministack.core import iam_actions, lambda_runtime
 from ministack.services import apigateway, cloudfront, lambda_svc, s3, secretsmanager, sqs
 from ministack.services.cloudformation import provisioners
 
@@ -220,6 +220,17 @@ def _stored(scoped: Any) -> dict[Any, Any]:
     return dict(scoped._data)
 
 
+def mend_batch_rights() -> None:
+    """SQS grants a batch action with its single one (AWS, "Amazon SQS API permissions"), ministack under a name of its own."""
+    extract = iam_actions.extract_iam_action
+
+    def extract_single(*request: Any) -> str | None:
+        action: str | None = extract(*request)
+        return action.removesuffix("Batch") if action is not None and action.startswith("sqs:") else action
+
+    iam_actions.extract_iam_action = extract_single
+
+
 async def run(ports: list[int], bind: str, application: Any) -> None:
     config = Config()
     config.bind = [f"{bind}:{port}" for port in ports]
@@ -246,6 +257,7 @@ def main() -> None:
     mend_numbers()
     mend_batching()
     mend_alarms()
+    mend_batch_rights()
     mend_runtime(Path(os.environ["RUNTIME_FOLDER"]))
     try:
         asyncio.run(run([gateway, media, api], os.environ["BIND_HOST"], doors(ministack_app.app, media, api)))

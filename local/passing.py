@@ -1,5 +1,6 @@
 """Time that passes for the ledger alone: every moment in it moves into the past, so that nobody waits for half an hour."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,16 @@ def pass_time(world: World, by: timedelta) -> None:
         for item in page["Items"]:
             earlier = {name: _earlier(name, value, by) for name, value in item.items()}
             if earlier != item:
-                dynamodb.put_item(TableName=world.aws.table, Item=earlier)
+                _put(dynamodb, world.aws.table, earlier)
+
+
+def _put(dynamodb: Any, table: str, item: dict[str, Any]) -> None:
+    """Write the item, unless it has been written meanwhile: then it is younger than the time that passes."""
+    condition: dict[str, Any] = {}
+    if "version" in item:
+        condition = {"ConditionExpression": "version = :read", "ExpressionAttributeValues": {":read": item["version"]}}
+    with suppress(dynamodb.exceptions.ConditionalCheckFailedException):
+        dynamodb.put_item(TableName=table, Item=item, **condition)
 
 
 def _earlier(name: str, value: dict[str, Any], by: timedelta) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from local.demo import story
+from local.demo import lost, story
 from local.demo.screen import Screen
 from local.demo.story import Story
 from local.process import CommandFailed
@@ -27,7 +27,9 @@ def main() -> int:
         "Real template, real functions, real media; AWS, NCA and Airtable are played on this machine.", soft_wrap=True
     )
     try:
-        with world(report=screen.step, port=arguments.port) as everything:
+        # Sweeps happen where the story tells of them.
+        parameters = {"PollRate": "rate(1 hour)"}
+        with world(report=screen.step, port=arguments.port, parameters=parameters, mapping=lost.mapping()) as everything:
             _play(Story(everything, screen))
             _close(everything, screen)
             if arguments.keep:
@@ -49,6 +51,9 @@ def _play(told: Story) -> None:
     story.a_job_fails(told)
     story.a_callback_comes_fifty_times(told)
     story.a_page_comes_instead_of_a_film(told, film)
+    lost.a_callback_is_lost(told)
+    lost.nca_is_killed(told)
+    lost.a_job_takes_its_time(told)
     _list(told)
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.message import QUEUE_LIMIT_BYTES
 from reelkeeper.domain.trace import trace_header
+from reelkeeper.telemetry import logger
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -74,7 +75,8 @@ class Queue:
             entries: Any = [{"Id": str(place), "MessageBody": texts[place]} for place in places]
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-            except (BotoCoreError, ClientError):
+            except (BotoCoreError, ClientError) as error:
+                logger.warning("SQS did not take a batch of messages", reason=str(error), messages=len(places))
                 left += places
             else:
                 left += [int(one["Id"]) for one in answer.get("Failed", ())]
