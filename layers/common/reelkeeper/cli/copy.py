@@ -29,7 +29,7 @@ def copy(
     endpoint: Annotated[str, Parameter(env_var="SPACES_ENDPOINT")] = "",
     addressing: Literal["auto", "path", "virtual"] = "auto",
     acl: str = "",
-    memory: Annotated[int, Parameter(validator=Number(gte=16, lte=4096))] = 32,
+    memory: Annotated[int, Parameter(validator=Number(gte=16, lte=4096))] = 64,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     place: Here,
 ) -> None:
