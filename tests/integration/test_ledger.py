@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from reelkeeper.adapters.ledger import Ledger, Outrun
 from reelkeeper.adapters.ledger_items import DUE_SHARDS, shard
 from reelkeeper.domain.errors import Refused, RetryLater
-from reelkeeper.domain.job import Job, JobState, note
+from reelkeeper.domain.job import Job, JobState, note, reopened
 from reelkeeper.domain.message import Message, Pointer
 from tests.unit.builders import JOB_ID, NOW, RECORD_ID, a_job, a_message, a_stored_output
 
@@ -227,6 +227,18 @@ def test_what_is_not_due_yet_or_never_stays_out(ledger: Ledger) -> None:
     ledger.save(a_new_job(job_id="later", due_at=NOW + timedelta(milliseconds=1)))
     ledger.save(a_new_job(JobState.KEPT, job_id="never"))
     assert [job.job_id for job in ledger.due(now=NOW, limit=10)] == ["due"]
+
+
+def test_what_is_kept_waits_for_its_audit_on_a_shelf_of_its_own(ledger: Ledger) -> None:
+    ledger.save(a_new_job(JobState.KEPT, job_id="kept", due_at=NOW))
+    ledger.save(a_new_job(JobState.STORED, job_id="stored", due_at=NOW))
+    assert [job.job_id for job in ledger.due(now=NOW, limit=10)] == ["stored"]
+    assert [job.job_id for job in ledger.due(now=NOW, limit=10, kept=True)] == ["kept"]
+    # Back among the others once it has to be copied again.
+    ledger.change("kept", lambda known: reopened(known or a_new_job(), set(), at=NOW, why="an object is gone"))
+    later = NOW + timedelta(hours=1)
+    assert {job.job_id for job in ledger.due(now=later, limit=10)} == {"stored", "kept"}
+    assert list(ledger.due(now=later, limit=10, kept=True)) == []
 
 
 def test_more_than_one_page_is_due(ledger: Ledger) -> None:
