@@ -1,5 +1,6 @@
 """The decoder's process: what becomes of the file, and of us, when it crashes, hangs, starves or cannot even start."""
 
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -101,3 +102,8 @@ def test_nothing_is_left_running_or_open() -> None:
         with pytest.raises(GateFailed):
             look(a_decoder(READY + "    time.sleep(600)\n", patience_s=0.2))
     assert sorted(path.name for path in Path("/proc/self/fd").iterdir()) == before
+
+
+def test_nobody_loads_pyav_but_the_decoder_once_it_has_a_file() -> None:
+    loads = "import sys, reelkeeper.services.outside, reelkeeper.adapters.decoder; sys.exit('av' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
