@@ -10,7 +10,9 @@ from moto import mock_aws
 
 from local import seaweedfs
 from local.seaweedfs import Store
+from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.adapters.ledger import Ledger
+from reelkeeper.settings import StorageSettings
 from tests.unit.cloudformation import resource
 
 DOMAIN = "spaces.test"
@@ -53,3 +55,12 @@ def dynamodb(aws: None) -> Any:
 @pytest.fixture
 def ledger(dynamodb: Any) -> Ledger:
     return Ledger(dynamodb, "ledger")
+
+
+@pytest.fixture
+def versioned(aws: None) -> Bucket:
+    """The bucket `kept`, which keeps every version, behind https://kept.example.net."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="kept")
+    client.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    return Bucket(StorageSettings.read({"BUCKET": "kept", "PUBLIC_URL_TEMPLATE": "https://kept.example.net"}))

@@ -2,11 +2,9 @@
 
 import base64
 import zlib
-from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from local.media.corpus import SPECIMENS, content
 from local.media.probe import probe
@@ -15,26 +13,10 @@ from reelkeeper.adapters.probe import Probe
 from reelkeeper.domain.media import claim
 from reelkeeper.services.faststart import FastStart
 from reelkeeper.services.gate import Admitted, Gate, Object
-from reelkeeper.settings import StorageSettings
 
 KEY = "outputs/job/0-film.mp4"
 MADE = [one.name for one in SPECIMENS if one.name.endswith(".mp4") and one.name.startswith(("h264-", "hevc", "av1"))]
 FIRST = {"h264-faststart.mp4", "h264-fragmented.mp4", "h264-flac.mp4"}  # FLAC is not at home in an MP4
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="kept")
-        boto3.client("s3").put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
-        environ = {"BUCKET": "kept", "PUBLIC_URL_TEMPLATE": "https://kept.example.net"}
-        yield Bucket(StorageSettings.read(environ))
 
 
 def admit(bucket: Bucket, body: bytes, *, name: str = "film.mp4", left_s: float = 900.0) -> Admitted:
@@ -55,9 +37,9 @@ def bytes_of(key: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", [name for name in MADE if name not in FIRST])
-def test_the_copy_is_the_same_film_with_its_index_first(bucket: Bucket, name: str) -> None:
+def test_the_copy_is_the_same_film_with_its_index_first(versioned: Bucket, name: str) -> None:
     body = content(name)
-    passed = admit(bucket, body)
+    passed = admit(versioned, body)
     assert passed.object.key == "outputs/job/faststart/0-film.mp4"
     assert "its index is at its end" not in passed.what
     copy = bytes_of(passed.object.key)
@@ -72,33 +54,33 @@ def test_the_copy_is_the_same_film_with_its_index_first(bucket: Bucket, name: st
 
 
 @pytest.mark.parametrize("name", ["h264-faststart.mp4", "h264-fragmented.mp4", "mpeg4.mp4", "sound-alone.mp4"])
-def test_what_would_gain_nothing_is_left_alone(bucket: Bucket, name: str) -> None:
-    passed = admit(bucket, content(name))
+def test_what_would_gain_nothing_is_left_alone(versioned: Bucket, name: str) -> None:
+    passed = admit(versioned, content(name))
     expected = "outputs/job/faststart/0-film.mp4" if name == "sound-alone.mp4" else KEY
     assert passed.object.key == expected
 
 
-def test_matroska_under_the_name_of_an_mp4_becomes_one(bucket: Bucket) -> None:
-    passed = admit(bucket, content("matroska-inside.mp4"))
+def test_matroska_under_the_name_of_an_mp4_becomes_one(versioned: Bucket) -> None:
+    passed = admit(versioned, content("matroska-inside.mp4"))
     assert (passed.name, passed.media_type, passed.verdict) == ("film.mp4", "video/mp4", "plays everywhere")
     found = boto3.client("s3").head_object(Bucket="kept", Key=passed.object.key)
     assert (found["ContentType"], found["ContentDisposition"]) == ("video/mp4", 'inline; filename="film.mp4"')
 
 
-def test_a_worker_that_died_before_it_was_noted_is_made_good_by_the_next_with_the_same_bytes(bucket: Bucket) -> None:
-    first = admit(bucket, content("h264-main.mp4"))
-    again = admit(bucket, content("h264-main.mp4"))
+def test_a_worker_that_died_before_it_was_noted_is_made_good_by_the_next_with_the_same_bytes(versioned: Bucket) -> None:
+    first = admit(versioned, content("h264-main.mp4"))
+    again = admit(versioned, content("h264-main.mp4"))
     assert again.object == first.object
     versions = boto3.client("s3").list_object_versions(Bucket="kept", Prefix=first.object.key)["Versions"]
     assert len(versions) == 1
 
 
-def test_without_time_the_film_passes_as_it_is(bucket: Bucket) -> None:
-    passed = admit(bucket, content("h264-main.mp4"), left_s=30.0)
+def test_without_time_the_film_passes_as_it_is(versioned: Bucket) -> None:
+    passed = admit(versioned, content("h264-main.mp4"), left_s=30.0)
     assert passed.object.key == KEY
     assert "its index is at its end" in passed.what
 
 
-def test_without_room_the_film_passes_as_it_is(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_the_film_passes_as_it_is(versioned: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reelkeeper.services.faststart.SPARE_BYTES", 1 << 60)
-    assert admit(bucket, content("h264-main.mp4")).object.key == KEY
+    assert admit(versioned, content("h264-main.mp4")).object.key == KEY

@@ -2,15 +2,12 @@
 
 import base64
 import zlib
-from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.domain.errors import Gone
-from reelkeeper.settings import StorageSettings
 
 KEY = "outputs/job/0-film.mp4"
 BODY = bytes(range(256)) * 40
@@ -18,19 +15,9 @@ CRC32 = base64.b64encode(zlib.crc32(BODY).to_bytes(4, "big")).decode()
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="kept")
-        boto3.client("s3").put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
-        bucket = Bucket(StorageSettings("kept", "https://kept.example.net", "", "", "", "auto"))
-        bucket.put(KEY, BODY, name="film.mp4", crc32=CRC32)
-        yield bucket
+def bucket(versioned: Bucket) -> Bucket:
+    versioned.put(KEY, BODY, name="film.mp4", crc32=CRC32)
+    return versioned
 
 
 def test_a_range_is_read_and_nothing_else(bucket: Bucket) -> None:
