@@ -75,6 +75,12 @@ def test_a_worker_that_died_before_it_was_noted_is_made_good_by_the_next_with_th
     assert len(versions) == 1
 
 
+def test_another_copy_that_is_there_already_is_left_alone_and_the_film_passes_as_it_is(versioned: Bucket) -> None:
+    versioned.put("outputs/job/faststart/0-film.mp4", b"another", name="film.mp4", crc32=crc32(b"another"))
+    assert admit(versioned, content("h264-main.mp4")).object.key == KEY
+    assert bytes_of("outputs/job/faststart/0-film.mp4") == b"another"
+
+
 def test_without_time_the_film_passes_as_it_is(versioned: Bucket) -> None:
     passed = admit(versioned, content("h264-main.mp4"), left_s=30.0)
     assert passed.object.key == KEY

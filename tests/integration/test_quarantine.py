@@ -1,4 +1,4 @@
-"""The bucket's part in the media gate: reading by ranges, setting aside, giving the right type; on S3 as moto plays it."""
+"""The bucket at the media gate: read by ranges, set aside, given the right type; on moto and on SeaweedFS."""
 
 import base64
 import zlib
@@ -6,8 +6,11 @@ import zlib
 import boto3
 import pytest
 
+from local import seaweedfs
+from local.seaweedfs import Store
 from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.domain.errors import Gone
+from reelkeeper.settings import StorageSettings
 
 KEY = "outputs/job/0-film.mp4"
 BODY = bytes(range(256)) * 40
@@ -63,3 +66,28 @@ def test_an_object_gets_the_type_and_the_name_its_bytes_deserve(bucket: Bucket) 
     assert found["ContentType"] == "video/x-matroska"
     assert found["ContentDisposition"] == 'inline; filename="film.mkv"'
     assert "immutable" in found["CacheControl"]
+
+
+@pytest.mark.xdist_group("seaweedfs")
+def test_another_store_reads_sets_aside_and_describes_in_the_same_way(store: Store) -> None:
+    settings = StorageSettings.read(
+        {
+            "BUCKET": "unused",
+            "STORAGE_BUCKET": "kept",
+            "STORAGE_ENDPOINT": store.endpoint,
+            "STORAGE_REGION": seaweedfs.REGION,
+            "STORAGE_ADDRESSING": "path",
+            "PUBLIC_URL_TEMPLATE": f"{store.endpoint}/kept/{{key}}",
+        }
+    )
+    bucket = Bucket(settings, keys=store.keys)
+    bucket.put("outputs/job/0-one.mp4", BODY, name="one.mp4", crc32=CRC32)
+    bucket.put("outputs/job/1-two.mp4", BODY, name="two.mp4", crc32=CRC32)
+    assert bucket.read("outputs/job/0-one.mp4", 250, 10) == BODY[250:260]
+    bucket.describe("outputs/job/0-one.mp4", name="one.mkv", media_type="video/x-matroska")
+    found = store.client().get_object(Bucket="kept", Key="outputs/job/0-one.mp4")
+    assert (found["ContentType"], found["Body"].read()) == ("video/x-matroska", BODY)
+    bucket.quarantine("outputs/job/1-two.mp4", reason="an HTML page")
+    assert bucket.head("outputs/job/1-two.mp4") is None
+    aside = store.client().get_object(Bucket="kept", Key="quarantine/job/1-two.mp4")
+    assert (aside["Metadata"]["reason"], aside["Body"].read()) == ("an HTML page", BODY)

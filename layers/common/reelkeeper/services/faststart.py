@@ -10,7 +10,6 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,13 +100,17 @@ class FastStart:
             raise Rejected(f"the copy has {again.verdict.streams}, the file {found.verdict.streams}")
         to, crc32 = faststart_key(key), _crc32(path)
         try:
-            # Taken: by this very copy, which the same file always gives, when a worker died before it was noted.
-            with suppress(Taken):
-                self._bucket.put_file(to, path, name=name, crc32=crc32)
+            self._bucket.put_file(to, path, name=name, crc32=crc32)
+            taken = False
+        except Taken:
+            # By this very copy, which the same file always gives, when a worker died before it was noted.
+            taken = True
         except Conflict as error:
             raise RetryLater(f"another worker is writing {to}: {error}") from error
         there = self._bucket.head(to)
         if there is None or there.size != path.stat().st_size or there.crc32 not in (None, crc32):
+            if taken:  # made by another version of FFmpeg; what is there is never overwritten
+                raise Rejected(f"another copy is under {to} already: {there}")
             raise RetryLater(f"the bucket does not show what was stored under {to}: {there}")
         return Moved(to, there.size, crc32, again)
 
