@@ -13,6 +13,7 @@ _RECORD = re.compile(r"\brec[A-Za-z0-9]{14}\b")
 # Everything that is another in each run, by something as long, so that columns stay where they are.
 _MOVING = (
     (re.compile(r"\d{4}-\d\d-\d\d([ T])\d\d:\d\d:\d\d"), r"2026-01-01\g<1>00:00:00"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?= to | UTC)"), "2026-01-01 00:00"),
     (re.compile(r"00:00:00\.\d{3}Z"), "00:00:00.000Z"),
     (re.compile(r"-bucket-[0-9a-f]{13}"), "-bucket-" + "0" * 13),
     (re.compile(r"\b\d+ ms\b"), "10 ms"),

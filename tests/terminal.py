@@ -47,6 +47,8 @@ def show(command: Sequence[str], *, environ: Mapping[str, str], types: str = "",
             **environ,
         },
         start_new_session=True,
+        # The new session gets this terminal, so that ^C on it interrupts the command.
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - nothing else of this process is touched
     )
     os.close(theirs)
     heard: list[bytes] = []

@@ -48,6 +48,7 @@ def letters(here: Operated) -> int:
         ("replay-dry-run", ["replay", FAILED, "--dry-run"]),
         ("redrive-dry-run", ["redrive", "--dry-run"]),
         ("inbox", ["inbox"]),
+        ("report", ["report"]),
         ("doctor-ill", ["doctor", "--wait", "2", "--webhook-base-url", "http://127.0.0.1:9"]),
     ],
 )  # fmt: skip
@@ -152,6 +153,15 @@ def test_an_interrupted_command_leaves_every_dead_letter_where_it_was(here: Oper
     process.communicate(timeout=60)
     assert process.returncode in (2, 130)
     assert letters(here) == before
+
+
+def test_an_interruption_at_the_question_does_nothing_and_says_so(here: Operated) -> None:
+    before = here.queue.length()
+    # What a terminal makes of Ctrl-C.
+    shown = reelkeeper(here, "replay", FAILED, types="\x03")
+    assert shown.status == 130
+    assert "Interrupted." in shown.text
+    assert here.queue.length() == before
 
 
 def test_replay_sends_the_kept_callback_as_the_operators(here: Operated) -> None:

@@ -77,10 +77,10 @@ def test_the_report_says_the_law_and_each_exception_with_its_reason() -> None:
     rejected = heard(JobState.REJECTED, job_id="bad-1", error="first line\nan HTML page, no video")
     made = of(heard(JobState.KEPT, outputs=(a_stored_output(0, size=2_000_000_000),)), rejected)
     text = "\n".join(lines(made))
-    assert "2 finished = 1 kept + 1 exceptions" in text
+    assert "2 finished = 1 kept + 1 exception" in text
     assert "2.00 GB are kept." in text
     assert "bad-1  concatenate  recJob00000000001  rejected: an HTML page, no video" in text
-    assert subject(made) == "Reelkeeper: 2 finished, 1 kept, 1 exceptions"
+    assert subject(made) == "Reelkeeper: 2 finished, 1 kept, 1 exception"
 
 
 def test_a_report_is_short_enough_to_be_read_however_much_went_wrong() -> None:

@@ -73,7 +73,10 @@ def build() -> App:
         help_format="markdown",
         result_action="return_value",
         default_parameter=Parameter(negative=()),
+        # Ours to say what an interruption leaves behind.
+        suppress_keyboard_interrupt=False,
     )
+    app.meta.suppress_keyboard_interrupt = False
     app["--help"].group = app["--version"].group = OWN
     for command in COMMANDS:
         text = f"{command.help}\n\n{command.examples}".strip()

@@ -5,6 +5,7 @@ needed, so that what one may not read stands in the way of nothing else.
 """
 
 import os
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -34,14 +35,17 @@ class Place:
         self._region = region
         self.endpoint_url = endpoint_url
         self._clients: dict[str, Any] = {}
+        # Several sources are asked side by side, and boto3's sessions are not made for that.
+        self._lock = threading.RLock()
 
     def client(self, service: str) -> Any:
         """A boto3 client with the operator's rights, patient for a few seconds."""
-        if service not in self._clients:
-            from reelkeeper.adapters.clients import PATIENT  # noqa: PLC0415 - boto3 takes most of a second to import
+        with self._lock:
+            if service not in self._clients:
+                from reelkeeper.adapters.clients import PATIENT  # noqa: PLC0415 - boto3 takes most of a second to import
 
-            self._clients[service] = self._session.client(service, config=PATIENT)
-        return self._clients[service]
+                self._clients[service] = self._session.client(service, config=PATIENT)
+            return self._clients[service]
 
     @property
     def region(self) -> str:
@@ -95,9 +99,14 @@ class Place:
 
         return Settings.read(self.environment)
 
-    @cached_property
+    @property
     def outside(self) -> "Outside":
-        """Every adapter as the functions have it, the secret's keys included."""
+        """Every adapter as the functions have it, the secret's keys included; made once, whoever asks first."""
+        with self._lock:
+            return self._outside
+
+    @cached_property
+    def _outside(self) -> "Outside":
         from reelkeeper.services.outside import Outside  # noqa: PLC0415
 
         settings = self.settings

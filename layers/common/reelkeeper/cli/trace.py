@@ -15,7 +15,7 @@ from reelkeeper.cli.faults import Unusable, explain
 from reelkeeper.cli.next_step import next_step
 from reelkeeper.cli.place import Here, NoStack, Place
 from reelkeeper.cli.screen import Screen
-from reelkeeper.cli.words import show_time
+from reelkeeper.cli.words import plural, show_time
 from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.domain.job import Job
 from reelkeeper.domain.moment import show_moment
@@ -85,7 +85,7 @@ def _print(screen: Screen, subject: Subject, entries: Sequence[Entry], items_rea
     columns = ("time (UTC)", *(("job",) if several else ()), "source", "what")
     screen.table(columns, [_row(entry, several=several) for entry in entries])
     screen.say()
-    screen.hint(f"{items_read} items of the ledger were read.")
+    screen.hint(f"{plural(items_read, 'item')} of the ledger {'was' if items_read == 1 else 'were'} read.")
     for job in subject.jobs[:1]:
         step = next_step(job)
         if step:

@@ -37,17 +37,23 @@ def mail(settings: Settings, topic: Topic, *, days: int, at: datetime) -> Accoun
 
 def subject(made: Account) -> str:
     """The whole report in one line."""
-    return f"Reelkeeper: {made.finished} finished, {made.kept} kept, {len(made.exceptions)} exceptions"
+    return f"Reelkeeper: {made.finished} finished, {made.kept} kept, {_exceptions(made)}"
+
+
+def _exceptions(made: Account) -> str:
+    count = len(made.exceptions)
+    return f"{count:,} exception{'' if count == 1 else 's'}"
 
 
 def lines(made: Account) -> Sequence[str]:
     """The report as text."""
-    law = f"{made.finished:,} finished = {made.kept:,} kept + {len(made.exceptions):,} exceptions"
+    law = f"{made.finished:,} finished = {made.kept:,} kept + {_exceptions(made)}"
+    size = f"{made.kept_bytes / 1e9:,.2f} GB" if made.kept_bytes >= 1e9 else f"{made.kept_bytes / 1e6:,.2f} MB"
     return [
         f"Jobs first heard of from {made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC",
         "",
         law if made.balanced else f"THE LAW IS BROKEN: {law}. This is a fault in Reelkeeper; please report it.",
-        f"{made.kept_bytes / 1e9:,.2f} GB are kept. NCA reported {made.failed:,} failed, {made.running:,} are still running.",
+        f"{size} are kept. NCA reported {made.failed:,} failed, {made.running:,} are still running.",
         *_listed("Exceptions:", made.exceptions),
         *_listed("Also to know:", made.remarks),
         *(["", "What became of one: reelkeeper trace ID"] if made.exceptions or made.remarks else []),
