@@ -13,9 +13,9 @@ from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.message import decode, encode
 from reelkeeper.services.audit import KEPT_A_SWEEP, Audited, audit
-from reelkeeper.services.persist import persist
 from tests.unit.builders import FILE_URL, JOB_ID, NOW, RECORD_ID, a_callback_body, a_job, a_message
 from tests.unit.fakes import Fakes
+from tests.unit.line import Line
 
 FILM = b"frames" * 1_000
 VIDEO_ID = "recVideo000000001"
@@ -38,11 +38,7 @@ def fakes() -> Fakes:
 
 def work(fakes: Fakes) -> None:
     """Persist whatever is on the queue."""
-    deliveries = fakes.queue.receive(50)
-    again = persist(deliveries, outside=fakes.outside(), clock=fakes.clock, chance=lambda: 0.0, owner="test")
-    for one in deliveries:
-        if one.message_id not in again:
-            fakes.queue.delete(one.message_id)
+    Line(fakes).run(most=50)
 
 
 def sweep(fakes: Fakes) -> Audited:

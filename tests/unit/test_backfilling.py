@@ -12,9 +12,9 @@ from reelkeeper.domain.mapping import Target
 from reelkeeper.domain.message import Message, decode, encode
 from reelkeeper.services.audit import audit
 from reelkeeper.services.backfill import find, send
-from reelkeeper.services.persist import persist
 from tests.unit.builders import NOW, a_job
 from tests.unit.fakes import MAPPING, Fakes
+from tests.unit.line import Line
 
 FILM = b"film" * 50
 LINK = "https://v5.airtableusercontent.com/v3/u/40/opaque"
@@ -133,11 +133,8 @@ def run(fakes: Fakes) -> list[tuple[str, str]]:
 
 
 def work(fakes: Fakes) -> None:
-    deliveries = fakes.queue.receive(50)
-    again = persist(deliveries, outside=fakes.outside(), clock=fakes.clock, chance=lambda: 0.0, owner="test")
-    for one in deliveries:
-        if one.message_id not in again:
-            fakes.queue.delete(one.message_id)
+    """Persist whatever is on the queue."""
+    Line(fakes).run(most=50)
 
 
 def test_every_file_gets_its_permanent_address_and_a_second_run_finds_nothing(fakes: Fakes) -> None:
