@@ -6,15 +6,16 @@ nothing at all: NCA may not answer, answer nonsense, or know no status route, an
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Literal
 
 from reelkeeper.domain.callback import Callback, Output, Sender, Timing
-from reelkeeper.domain.evidence import Evidence, Search, Silence, Told, judge
+from reelkeeper.domain.evidence import Evidence, Search, Silence, Told, Verdict, judge
 from reelkeeper.domain.evidence import Judgement as Judged
 from reelkeeper.domain.fleet import Fleet, gone, see
+from reelkeeper.domain.job import Job, JobState, move, receive
 from tests.unit.builders import NOW
 
 End = Literal["success", "failure", "lost"]
@@ -184,3 +185,70 @@ def looks(random: Random, life: Life, *, most: int = 12) -> Iterator[datetime]:
     for _ in range(most):
         yield at
         at += timedelta(minutes=random.choice((0, 1, 5, 12, 30, 300)) * random.random())
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One job at the end of the watching: what really became of it, how the ledger has it, and whether it was ever failed
+    though it was not."""
+
+    life: Life
+    job: Job | None
+    falsely_failed: bool
+    falsely_completed: bool
+
+
+def play(random: Random, *, jobs: int) -> Iterator[Ended]:
+    """Watch a whole history through callbacks and sweeps, in the order of time, and tell what the ledger made of each job.
+
+    Callbacks may be lost, come twice, or carry no id; the submitting call may have been answered 524, so that nobody knows of
+    the job until its callback comes. What a sweep finds is folded in as persist would.
+    """
+    history = a_history(random, jobs=jobs)
+    watcher = Watcher(history, random)
+    lives = {life.job_id: life for life in history.lives}
+    known: dict[str, Job] = {}
+    wrong: dict[str, set[str]] = {job_id: set() for job_id in lives}
+    for at, job_id, what in sorted(moment for life in history.lives for moment in _moments(random, life)):
+        life = lives[job_id]
+        known |= _at(what, life, at, known.get(job_id), watcher)
+        job = known.get(job_id)
+        over = life.end if life.ended_at is not None and life.ended_at <= at else None
+        dead = life.killed_at is not None and life.killed_at <= at
+        if job is not None and job.state in (JobState.FAILED, JobState.LOST) and over != "failure" and not dead:
+            wrong[job_id].add("failed")
+        if job is not None and job.state is JobState.FINISHED and over != "success" and life.uploaded != life.files:
+            wrong[job_id].add("completed")
+    for job_id, life in lives.items():
+        yield Ended(life, known.get(job_id), "failed" in wrong[job_id], "completed" in wrong[job_id])
+
+
+def _moments(random: Random, life: Life) -> Iterator[tuple[datetime, str, str]]:
+    """What happens around a job: callbacks that come, sweeps that look; one answered 524 is in no row and never looked at."""
+    answered_524 = random.random() < 0.05
+    if life.ended_at is not None:
+        for _ in range(1 if answered_524 else random.choice((0, 0, 1, 1, 1, 2, 3))):
+            late = random.choice((0.0, 1.0, 3_600.0)) * random.random()
+            yield life.ended_at + timedelta(seconds=late), life.job_id, "callback"
+    if not answered_524:
+        for at in looks(random, life):
+            yield at, life.job_id, "look"
+
+
+def _at(what: str, life: Life, at: datetime, job: Job | None, watcher: Watcher) -> dict[str, Job]:
+    """The job after a callback or a look; nothing where a look finds a job that is done with."""
+    if what == "callback":
+        return {life.job_id: receive(job, a_report(life), key=life.job_id, origin="webhook", at=at)}
+    if job is None:
+        job = Job(life.job_id, JobState.SUBMITTED, "poll", at, at, submitted_at=life.submitted_at, due_at=at)
+    if job.state is not JobState.SUBMITTED:
+        return {}
+    found = watcher.look(life, at, gone_since=job.gone_since, known_since=job.received_at)
+    if found.verdict is Verdict.FINISHED:
+        return {life.job_id: receive(job, replace(a_report(life), outcome="success"), key=life.job_id, origin="poll", at=at)}
+    if found.verdict is Verdict.FAILED:
+        return {life.job_id: receive(job, a_report(life), key=life.job_id, origin="poll", at=at)}
+    if found.proven:
+        return {life.job_id: move(job, JobState.LOST, at=at, why=found.why, due_at=None)}
+    since = (job.gone_since or at) if found.gone else None if found.verdict is Verdict.RUNNING else job.gone_since
+    return {life.job_id: replace(job, gone_since=since)}

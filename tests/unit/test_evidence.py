@@ -1,6 +1,7 @@
 """Only proof fails a job: what each piece of evidence amounts to, alone and in any order."""
 
 import re
+from collections import Counter
 from datetime import timedelta
 from random import Random
 
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from reelkeeper.domain.callback import Sender
 from reelkeeper.domain.evidence import CONFIRMED_AFTER, Evidence, Judgement, Search, Silence, Told, Verdict, judge
+from reelkeeper.domain.job import JobState
 from tests.unit.builders import a_callback
 from tests.unit.cloudformation import ROOT
-from tests.unit.histories import Watcher, a_history, looks
+from tests.unit.histories import play
 
 WORKER = Sender("24050", "140694449305168")
 NOTHING, FILE = Search(whole=True), Search(("https://nca.example.com/b/job_output_0.mp4",), whole=True)
@@ -105,25 +107,18 @@ def test_silence_changes_nothing(what: Silence) -> None:
 @settings(max_examples=300)
 @given(st.integers(0, 2**32))
 def test_no_order_or_repetition_of_evidence_fails_a_job_that_has_its_output_or_still_runs(seed: int) -> None:
-    random = Random(seed)
-    history = a_history(random, jobs=6)
-    watcher = Watcher(history, random)
-    gone_since = dict.fromkeys(life.job_id for life in history.lives)
-    moments = sorted((at, life.job_id) for life in history.lives for at in looks(random, life))
-    lives = {life.job_id: life for life in history.lives}
-    for at, job_id in moments:
-        life = lives[job_id]
-        since = gone_since[job_id]
-        known_since = life.submitted_at + timedelta(minutes=5)
-        found = watcher.look(life, at, gone_since=since, known_since=known_since)
-        gone_since[job_id] = (since or at) if found.gone else None if found.verdict is Verdict.RUNNING else since
-        ended = life.end if life.ended_at is not None and life.ended_at <= at else None
-        if found.verdict is Verdict.FINISHED:
-            assert ended == "success" or life.uploaded == life.files, (life, found)
-        elif found.verdict is Verdict.FAILED:
-            assert ended == "failure", (life, found)
-        elif found.proven:
-            assert ended == "failure" or (life.killed_at is not None and life.killed_at <= at), (life, found)
+    for ended in play(Random(seed), jobs=6):
+        assert not ended.falsely_failed, ended
+        assert not ended.falsely_completed, ended
+
+
+def test_the_histories_have_every_kind_of_end_and_most_are_found() -> None:
+    ends = [ended for seed in range(150) for ended in play(Random(seed), jobs=6)]
+    found = Counter((ended.life.end, ended.job.state) for ended in ends if ended.job is not None)
+    assert {end for end, _ in found} == {"success", "failure", "lost"}
+    assert found["lost", JobState.LOST] > 10
+    assert found["success", JobState.FINISHED] > 300
+    assert found["failure", JobState.FAILED] > 50
 
 
 def test_the_table_in_the_docs_names_every_verdict() -> None:
