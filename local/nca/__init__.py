@@ -57,6 +57,10 @@ class Nca:
         """Put a file where the toolkit can download it; returns its address."""
         return self.storage.put_bytes(f"inputs/{name}", content)
 
+    def put_output(self, name: str, content: bytes) -> str:
+        """Put a file where a job's outputs lie; returns its address."""
+        return self.storage.put_bytes(name, content)
+
     def submit(self, path: str, payload: dict[str, Any]) -> requests.Response:
         """Call an endpoint as the engine does."""
         return requests.post(f"{self.address}{path}", headers={"x-api-key": self.api_key}, json=payload, timeout=60)
