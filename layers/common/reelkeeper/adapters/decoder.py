@@ -77,15 +77,17 @@ class End:
     """What was found at one end of the file, stream by stream: seconds at which it ends, and what could not be decoded."""
 
     frames: dict[int, int]
-    faults: dict[int, str | None]
     ends: dict[int, float]
+    # The last fault, and how many packets have failed since one was decoded.
+    faults: dict[int, str]
+    failing: dict[int, int]
     reached: bool = False
 
     def fault(self, picture: Any, sound: Any) -> str | None:
         """In words what could not be decoded at all, the picture first."""
         for stream, called in ((picture, "picture"), (sound, "sound")):
             if stream is not None and not self.frames[stream.index]:
-                why = self.faults[stream.index]
+                why = self.faults.get(stream.index)
                 return f"its {called} cannot be decoded" + (f" ({why})" if why else "")
         return None
 
@@ -96,12 +98,13 @@ def look(file: Served, order: Mapping[str, Any]) -> dict[str, Any]:
 
     with _opened(av, file, order["demuxer"]) as container:
         streams = [_stream(one) for one in container.streams if one.type in ("video", "audio")]
-        shown = [one for one in container.streams if one.type == "video" and not _cover(one)]
-        picture = shown[0] if shown else None
-        sound = container.streams.audio[0] if container.streams.audio else None
+        # What FFmpeg has no decoder for is in the list of streams all the same.
+        known = [one for one in container.streams if one.codec_context is not None and not _cover(one)]
+        picture = next((one for one in known if one.type == "video"), None)
+        sound = next((one for one in known if one.type == "audio"), None)
         _allow_for(picture)
         for stream in (picture, sound):
-            if stream is not None and stream.codec_context is not None:
+            if stream is not None:
                 stream.codec_context.thread_count = 1
         beginning = _decode(av, container, picture, sound, enough=_one_of_each, most_bytes=BEGINNING_BYTES)
         seen: dict[str, Any] = {
@@ -163,7 +166,7 @@ def _cover(stream: Any) -> bool:
 
 def _allow_for(picture: Any) -> None:
     """Refuse what is too large; allow what is large the memory it needs, and decode its key frames alone."""
-    if picture is None or picture.codec_context is None:
+    if picture is None:
         return
     width, height = picture.codec_context.width, picture.codec_context.height
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
@@ -190,9 +193,10 @@ def _last(av: Any, container: Any, picture: Any, sound: Any, *, most_bytes: int)
             _seek_end(av, container, back_s=0.0, any_frame=True)
             there = _decode(av, container, picture, sound, enough=_never, most_bytes=most_bytes, decode=False)
             ending, fault = there, None
-        if fault is None and ending.reached:
-            stream = picture if picture is not None else sound
-            fault = ending.faults.get(stream.index) and f"its last frame cannot be decoded ({ending.faults[stream.index]})"
+        stream = picture if picture is not None else sound
+        # One odd packet at the end of a film is no damage: some encoders leave one.
+        if fault is None and ending.reached and ending.failing[stream.index] > (1 if picture is not None else 0):
+            fault = f"its last frames cannot be decoded ({ending.faults[stream.index]})"
     except (av.error.FFmpegError, NoMore):
         # Some containers cannot be searched; whether they are whole was found out from their lengths.
         return {"last": None, "ends_at": None}
@@ -209,7 +213,7 @@ def _seek_end(av: Any, container: Any, *, back_s: float, any_frame: bool = False
 
 def _decode(av: Any, container: Any, picture: Any, sound: Any, *, enough: Any, most_bytes: int, decode: bool = True) -> End:
     wanted = [stream for stream in (picture, sound) if stream is not None]
-    end = End({one.index: 0 for one in wanted}, {one.index: None for one in wanted}, {})
+    end = End({one.index: 0 for one in wanted}, {}, {}, {one.index: 0 for one in wanted})
     start = (container.start_time or 0) / av.time_base
     for count, (packet, read) in enumerate(_packets(container, wanted)):
         if read > most_bytes or count > PACKETS or sum(end.frames.values()) > FRAMES:
@@ -227,18 +231,21 @@ def _decode(av: Any, container: Any, picture: Any, sound: Any, *, enough: Any, m
 
 
 def _take(av: Any, end: End, packet: Any, index: int, *, decode: bool, picture: Any) -> None:
+    fault = None
     try:
         if decode:
             end.frames[index] += sum(1 for frame in packet.decode() if not frame.is_corrupt)
-        if packet.size:
-            empty = picture is not None and index == picture.index and not any(bytes(packet))
-            end.faults[index] = "nothing but zeros" if empty else None
     except av.error.MemoryError:
         raise Unfit("it takes more memory to decode than any player has a reason to give") from None
     except av.error.EOFError:
         return
     except av.error.FFmpegError as error:
-        end.faults[index] = error.strerror
+        fault = error.strerror
+    if packet.size:
+        if picture is not None and index == picture.index and not any(bytes(packet)):
+            fault = "nothing but zeros"
+        end.failing[index] = end.failing[index] + 1 if fault else 0
+        end.faults |= {index: fault} if fault else {}
 
 
 def _packets(container: Any, wanted: Any) -> Iterator[tuple[Any, int]]:

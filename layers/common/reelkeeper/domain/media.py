@@ -142,13 +142,14 @@ def judge(claim: Claim, kind: Kind, look: Look) -> Verdict:
     if look.last:
         raise Rejected(f"the {kind} file does not play to its end: {look.last}")
     seconds = _check_length(claim, kind, look)
+    length = "of unknown length" if seconds is None else f"{seconds:.1f} s"
     form = FORMS[kind]
     how = playing(kind, pictures, sounds)
     streams = tuple(str(stream) for stream in (*pictures[:1], *sounds[:1]))
     return Verdict(
         media_type=form.video_type if pictures else form.audio_type,
         extension="m4a" if kind is Kind.MP4 and not pictures else form.extension,
-        what=f"{kind}, {', '.join(streams)}{'' if pictures else ', sound alone'}, {seconds:.1f} s",
+        what=", ".join((str(kind), *streams, *(() if pictures else ("sound alone",)), length)),
         playing=how,
         streams=streams,
         seconds=seconds,
@@ -186,8 +187,11 @@ def _check_streams(claim: Claim, kind: Kind, pictures: Sequence[Stream], sounds:
         raise Rejected(f"{claim.operation} should put {claim.sound} into the video, but {claim.name} has no sound")
 
 
-def _check_length(claim: Claim, kind: Kind, look: Look) -> float:
-    seconds = look.seconds or look.ends_at or 0.0
+def _check_length(claim: Claim, kind: Kind, look: Look) -> float | None:
+    """How long it plays; None for a live recording that does not say and is too long to be read to its end."""
+    seconds = look.seconds or look.ends_at
+    if seconds is None:
+        return None
     if seconds <= 0:
         raise Rejected(f"the {kind} file is 0 seconds long")
     if look.ends_at is not None and seconds - look.ends_at > max(_SECONDS_SHORT, seconds * _SHARE_SHORT):
