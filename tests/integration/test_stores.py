@@ -14,7 +14,7 @@ from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.services.transfer import Copier
 from reelkeeper.settings import SourceSettings, StorageSettings
 from tests.integration.conftest import DOMAIN, LARGE, SMALL
-from tests.integration.recording import before
+from tests.integration.recording import as_b2, before
 
 pytestmark = pytest.mark.xdist_group("seaweedfs")
 
@@ -115,3 +115,27 @@ def test_a_second_copy_is_the_same_and_another_file_is_refused(store: Store, nam
 def test_wrong_keys_are_told_as_such_and_tried_again_once_mended(store: Store, wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(RetryLater, match=says):
         copy(store, "small.mp4", "never.mp4", Bucket(settings(store), **wrong))
+
+
+@pytest.mark.parametrize(("name", "body"), [("small.mp4", SMALL), ("large.mp4", LARGE)])
+def test_a_store_without_conditional_writes_keeps_files_all_the_same(store: Store, name: str, body: bytes) -> None:
+    with before(store.endpoint) as door:
+        door.lacks = as_b2
+        bucket = Bucket(replace(settings(store), endpoint=door.address), keys=store.keys)
+        copy(store, name, f"b2/{name}", bucket)
+        assert store.client().get_object(Bucket="kept", Key=f"b2/{name}")["Body"].read() == body
+        # Asked once, it is not asked again.
+        copy(store, name, f"b2/second-{name}", bucket)
+    assert [one.status for one in door.requests if "if-none-match" in one.headers] == [501]
+
+
+@pytest.mark.parametrize(("name", "other"), [("small.mp4", "large.mp4"), ("large.mp4", "small.mp4")])
+def test_without_conditional_writes_another_file_is_refused_too(store: Store, name: str, other: str) -> None:
+    with before(store.endpoint) as door:
+        door.lacks = as_b2
+        bucket = Bucket(replace(settings(store), endpoint=door.address), keys=store.keys)
+        copy(store, name, f"b2-taken/{name}", bucket)
+        with pytest.raises(Refused, match=f"b2-taken/{name}"):
+            copy(store, other, f"b2-taken/{name}", bucket)
+    length = store.client().head_object(Bucket="kept", Key=f"b2-taken/{name}")["ContentLength"]
+    assert length == len(SMALL if name == "small.mp4" else LARGE)

@@ -7,7 +7,7 @@ Here the signature leaves the body out, the checksum is taken on the way, and go
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from urllib3.exceptions import HTTPError
 
-from reelkeeper.adapters.verdicts import Missing, judge, translated
+from reelkeeper.adapters.verdicts import Missing, NotOffered, Taken, judge, translated
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.parts import Span, crc32_text, crc32_value
 from reelkeeper.domain.stores import Place
@@ -52,7 +52,32 @@ class Wire:
         # AWS checks what it gets; of the other stores some choke on what they do not know.
         self.checked = not settings.endpoint
         self._keys = keys if settings.endpoint else None
+        # What the store can do under no condition only, once it has said so.
+        self._unconditional: set[str] = set()
         self._pool = urllib3.PoolManager(maxsize=width, retries=False, timeout=urllib3.Timeout(connect=5, read=60))
+
+    def once(self, what: str, key: str, write: Callable[[Mapping[str, Any]], object]) -> None:
+        """Write under a key that nothing is under yet, in the way called `what`; raises Taken.
+
+        `write` takes the condition, which a store may not know (Backblaze B2: NotImplemented): then the key is looked at first.
+        That leaves a moment for another writer, of whom the job's lease allows none.
+        """
+        if what not in self._unconditional:
+            try:
+                with translated():
+                    write({"IfNoneMatch": "*"})
+            except NotOffered:
+                self._unconditional.add(what)
+            else:
+                return
+        try:
+            with translated():
+                self.client.head_object(Bucket=self.bucket, Key=key)
+        except Missing:
+            with translated():
+                write({})
+        else:
+            raise Taken(f"{key} is in use")
 
     def address(self, key: str) -> str:
         """Where the object lies, in the way of addressing the settings ask for: boto3 knows them all."""
@@ -156,13 +181,12 @@ class Upload:
         if self._wire.checked:
             checks = {"ChecksumType": "FULL_OBJECT", "MpuObjectSize": size}
             checks |= {"ChecksumCRC32": crc32_text(crc32)} if crc32 is not None else {}
-        with translated():
-            self._wire.client.complete_multipart_upload(
-                **self._mine,
-                MultipartUpload={"Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]},
-                IfNoneMatch="*",
-                **checks,
-            )
+        done: list[Any] = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+
+        def finish(condition: Mapping[str, Any]) -> None:
+            self._wire.client.complete_multipart_upload(**self._mine, MultipartUpload={"Parts": done}, **condition, **checks)
+
+        self._wire.once("complete", self.key, finish)
 
     def abort(self) -> None:
         """Throw the parts away; an upload that is gone already is fine."""

@@ -31,6 +31,10 @@ class Throttled(RetryLater):
     """The store asks for less."""
 
 
+class NotOffered(RetryLater):
+    """The store does not know what it was asked for."""
+
+
 _VERDICTS: Mapping[str, type[Exception]] = {
     **dict.fromkeys(("PreconditionFailed", "412"), Taken),
     **dict.fromkeys(("NoSuchKey", "NoSuchUpload", "404"), Missing),
@@ -38,6 +42,7 @@ _VERDICTS: Mapping[str, type[Exception]] = {
 }
 _DELAYED: Mapping[str, type[RetryLater]] = {
     **dict.fromkeys(("BadDigest", "InvalidPart", "InvalidPartOrder", "EntityTooSmall", "IncompleteBody"), Spoiled),
+    **dict.fromkeys(("NotImplemented", "501"), NotOffered),
     **dict.fromkeys(("SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "503", "429"), Throttled),
 }
 # Settings or rights are wrong: a person must act, and the copy waits for it, since the job is not to blame.
