@@ -302,3 +302,13 @@ def _until(true: Any) -> None:
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.01)
+
+
+def test_a_body_of_python_is_run_needs_no_input_and_makes_no_file(nca: Nca, receiver: Receiver) -> None:
+    taken = nca.submit("/v1/code/execute/python", {"code": "print('hi')\nreturn 1", "webhook_url": receiver.url})
+    assert taken.status_code == 202
+    assert nca.toolkit.wait_idle()
+    ((_, body),) = receiver.got
+    assert (body["code"], body["message"]) == (200, "success")
+    assert body["response"] == {"result": 1, "stdout": "hi", "stderr": "", "exit_code": 0}
+    assert nca.toolkit.made(taken.json()["job_id"]) == ()

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from reelkeeper.adapters.nca import Nca, NoStatusRoute, NotFound
-from reelkeeper.adapters.register import Register
-from reelkeeper.cli.checkup.webhook import Door, seen
+from reelkeeper.cli.checkup.webhook import Door, Register, seen
 from reelkeeper.cli.words import plural
 from reelkeeper.domain.causes import Check
 from reelkeeper.domain.errors import Refused, RetryLater

@@ -7,12 +7,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 import requests
 
 from reelkeeper.adapters.guard import is_public, resolve
-from reelkeeper.adapters.register import Register
 from reelkeeper.adapters.secrets import read_secret
 from reelkeeper.cli.place import Place
 from reelkeeper.domain.causes import Check
@@ -22,6 +22,10 @@ from reelkeeper.domain.ping import PING
 PATH = "/webhooks/nca-toolkit"
 _TIMEOUT_S = 15
 _SOON_DAYS = 21
+
+
+class Register(Protocol):
+    def get(self, job_id: str) -> Job | None: ...
 
 
 @dataclass(frozen=True, slots=True)
