@@ -14,7 +14,7 @@ from reelkeeper.domain.errors import Refused
 from reelkeeper.services.again import WHILE_DECIDING, Known, opened
 from reelkeeper.services.again import redrive as send_again
 
-_MOST = 1_000
+_MOST, _JOBS_SHOWN = 1_000, 3
 _CRASHED = "its worker crashed each time; SQS moved it here"
 
 Opened = tuple[Letter, Known | str]
@@ -90,11 +90,13 @@ def _print(screen: Screen, letters: Sequence[Opened], *, of: int) -> None:
     for reason, some in by_reason.items():
         jobs = [known.job_id for _, known in some if isinstance(known, Known)]
         lost = len(some) - len(jobs)
-        shown = ", ".join(jobs[:3]) + (f" and {len(jobs) - 3} more" if len(jobs) > 3 else "")
-        unreadable = f"{lost} cannot be sent in again (--discard throws them away)" if lost else ""
-        oldest = age(min(letter.sent_at for letter, _ in some), now)
-        rows.append((str(len(some)), oldest, escape(reason), escape("; ".join(one for one in (shown, unreadable) if one))))
+        shown = [escape(job_id) for job_id in jobs[:_JOBS_SHOWN]]
+        shown += [f"and {len(jobs) - _JOBS_SHOWN} more"] if len(jobs) > _JOBS_SHOWN else []
+        shown += [f"{lost} that cannot be sent in again"] if lost else []
+        rows.append((str(len(some)), age(min(letter.sent_at for letter, _ in some), now), escape(reason), "\n".join(shown)))
     screen.table(("letters", "oldest", "reason", "jobs"), rows)
+    if any(isinstance(known, str) for _, known in letters):
+        screen.hint("What cannot be sent in again is thrown away with --discard.")
 
 
 def _now() -> datetime:

@@ -55,7 +55,8 @@ class Screen:
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
         needed = 0
         for place, column in enumerate(columns):
-            longest = max((Text.from_markup(row[place]).cell_len for row in rows), default=0)
+            lines = [line for row in rows for line in Text.from_markup(row[place]).split()]
+            longest = max((line.cell_len for line in lines), default=0)
             short = longest <= _SHORT
             table.add_column(column, overflow="fold", no_wrap=short, min_width=None if short else _LEAST)
             needed += max(len(column), longest if short else _LEAST) + 2

@@ -86,6 +86,8 @@ def _print(screen: Screen, subject: Subject, entries: Sequence[Entry], items_rea
     screen.table(columns, [_row(entry, several=several) for entry in entries])
     screen.say()
     screen.hint(f"{plural(items_read, 'item')} of the ledger {'was' if items_read == 1 else 'were'} read.")
+    if any(entry.source == "dead letters" for entry in entries):
+        screen.hint("A message about it is a dead letter; to send it in again: reelkeeper redrive --dry-run shows which")
     for job in subject.jobs[:1]:
         step = next_step(job)
         if step:

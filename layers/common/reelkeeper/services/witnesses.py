@@ -40,12 +40,17 @@ def queue_evidence(queue: Queue, inbox: Inbox, at: datetime) -> list[Entry]:
     length = queue.length()
     entries = [
         Entry(
-            at, "queue", f"{length.waiting} wait, {length.in_work} are in work, {length.delayed} come back later", knows=False
+            at,
+            "queue",
+            f"of all messages {length.waiting} wait, {length.in_work} in work, {length.delayed} to come back later",
+            knows=False,
         )
     ]
     waiting = sum(1 for _ in islice(inbox.waiting(), 1000))
     if waiting:
-        entries.append(Entry(at, "inbox", f"{waiting} in it wait for the next sweep (reelkeeper inbox)", knows=False))
+        entries.append(
+            Entry(at, "inbox", f"{waiting} of all callbacks wait there for the next sweep (reelkeeper inbox)", knows=False)
+        )
     return entries
 
 
