@@ -136,6 +136,8 @@ class Toolkit:
         self._write(job, process, "running")
         if slow := self._switches.draw(Fault.SLOW, job.record_id):
             self._wait(process, slow.seconds)
+        if process.killed:
+            return
         envelope = self._envelope(job, process, began=began, queued=True)
         if process.killed:
             return

@@ -99,6 +99,12 @@ def test_a_row_without_a_job_of_nca_is_counted_and_not_touched(fakes: Fakes) -> 
     assert not fakes.airtable.writes
 
 
+def test_a_row_of_another_service_is_left_alone(fakes: Fakes) -> None:
+    a_row(fakes, fields={"Type": "voiceover"})
+    assert swept(fakes).entered == 0
+    assert not fakes.ledger.items
+
+
 def test_a_row_that_cannot_be_read_stops_none_of_the_others(fakes: Fakes) -> None:
     a_row(fakes, "recBad", {"External Job ID": "x" * 5_000})
     a_row(fakes, "recOdd", {"External Job ID": ["no", "text"], "Type": 7})
@@ -299,6 +305,14 @@ def test_a_bucket_that_cannot_be_listed_or_does_not_answer_gives_nothing_up(fake
     assert fakes.ledger.job(JOB_ID).state is JobState.SUBMITTED
 
 
+def test_a_job_that_may_be_another_services_is_never_given_up_because_nca_does_not_know_it(fakes: Fakes) -> None:
+    forgotten(fakes, operation=None)
+    for _ in range(20):
+        swept(fakes)
+        fakes.clock.move(timedelta(hours=1))
+    assert fakes.ledger.job(JOB_ID).state is JobState.SUBMITTED
+
+
 def test_one_file_of_two_is_not_the_job(fakes: Fakes) -> None:
     forgotten(fakes)
     fakes.airtable.tables["Jobs"][RECORD_ID]["Request Payload"] = repr({"outputs": [{}, {}]})
@@ -348,8 +362,6 @@ def test_an_incident_ends_half_an_hour_after_its_last_sign_and_the_next_is_told_
     restarted(fakes, "job-1")
     swept(fakes)
     fakes.clock.move(31 * MINUTE)
-    an_open_job(fakes, "other")
-    fakes.nca.running.add("other")
     swept(fakes)
     assert fakes.notebook.incidents[Kind.NCA_RESTARTED].ended_at == fakes.clock()
     forgotten(fakes, "later")
@@ -496,6 +508,25 @@ def test_a_copy_that_was_left_half_way_goes_on_from_the_kept_callback(fakes: Fak
     fakes.ledger.put(a_job(JobState.FINISHED, due_at=NOW, version=1))
     fakes.ledger.messages[JOB_ID] = a_message()
     assert swept(fakes).sent == 1
+
+
+def test_an_airtable_that_refused_and_now_allows_is_told_without_another_copy(fakes: Fakes) -> None:
+    a_row(fakes)
+    fakes.nca.reports[JOB_ID] = a_callback_body().encode()
+    fakes.source.files[FILE_URL] = b"a film"
+    swept(fakes)
+    fakes.airtable.down = Refused("403: the token may not write")
+    for _ in range(12):
+        persisted(fakes)
+        fakes.clock.move(timedelta(hours=1))
+        swept(fakes)
+    assert fakes.ledger.job(JOB_ID).state is JobState.STORED
+    fakes.airtable.down = None
+    fakes.clock.move(timedelta(hours=12))
+    swept(fakes)
+    persisted(fakes)
+    assert fakes.airtable.tables["Jobs"][RECORD_ID]["Status"] == "completed"
+    assert (len(fakes.source.reads), len(fakes.nca.asked)) == (1, 1)
 
 
 def test_a_copy_under_way_is_left_to_its_worker(fakes: Fakes) -> None:

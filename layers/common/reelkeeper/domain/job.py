@@ -187,7 +187,8 @@ def move(job: Job, state: JobState, *, at: datetime, why: str, due_at: datetime 
     if state not in TRANSITIONS[job.state]:
         raise IllegalMove(f"{job.job_id}: {job.state} → {state}")
     settled_at = at if state in SETTLED else None
-    moved = replace(job, state=state, due_at=due_at, told_at=None, target_told=False, settled_at=settled_at, attempts=0)
+    fresh = replace(job, told_at=None, target_told=False, gone_since=None, attempts=0)
+    moved = replace(fresh, state=state, due_at=due_at, settled_at=settled_at)
     return note(moved, at=at, what=f"{state}: {why}")
 
 

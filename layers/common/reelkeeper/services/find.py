@@ -20,10 +20,11 @@ from reelkeeper.telemetry import logger
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """The jobs that are new to the ledger, and how many open rows name no job of NCA, or cannot be read at all."""
+    """The jobs that are new to the ledger; how many open rows name no job, are another service's, or cannot be read at all."""
 
     jobs: tuple[Job, ...] = ()
     unnamed: int = 0
+    foreign: int = 0
     malformed: int = 0
 
 
@@ -31,6 +32,7 @@ class Entered:
 class _Count:
     jobs: list[Job] = field(default_factory=list)
     unnamed: int = 0
+    foreign: int = 0
     malformed: int = 0
 
 
@@ -48,9 +50,9 @@ def enter_rows(sweep: Round) -> Entered:
     except UnknownField:
         # The base has no field for the operation: the callback's address names it, too.
         _enter(sweep, [jobs.external_id], formula, count)
-    if count.unnamed or count.malformed:
-        logger.warning("open rows without a job of NCA", unnamed=count.unnamed, malformed=count.malformed)
-    return Entered(tuple(count.jobs), count.unnamed, count.malformed)
+    if count.unnamed or count.foreign or count.malformed:
+        logger.warning("open rows left alone", unnamed=count.unnamed, foreign=count.foreign, malformed=count.malformed)
+    return Entered(tuple(count.jobs), count.unnamed, count.foreign, count.malformed)
 
 
 def _enter(sweep: Round, fields: Sequence[str], formula: str, count: _Count) -> None:
@@ -65,6 +67,9 @@ def _enter(sweep: Round, fields: Sequence[str], formula: str, count: _Count) -> 
                 continue
             if job is None:
                 count.unnamed += 1
+            elif job.operation is not None and job.operation not in sweep.outside.mapping.operations:
+                # Engines keep jobs of other services in the same table: NCA knows nothing of those, which says nothing.
+                count.foreign += 1
             else:
                 found[job.job_id] = job
         known = sweep.outside.ledger.known(found)

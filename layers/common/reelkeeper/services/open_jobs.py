@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reelkeeper.adapters.nca import NotFound, Status
@@ -51,7 +51,10 @@ class _Case:
 def recover(sweep: Round, jobs: Sequence[Job]) -> Recovered:
     """Go after these jobs until the sweep must end; what NCA does not answer for stays as it is, and due."""
     asked = ask.ask_all(sweep, jobs)
-    if not jobs or asked.silence is Silence.NO_ANSWER:
+    if asked.silence is Silence.NO_ANSWER:
+        return Recovered()
+    if not jobs:
+        incidents.note(sweep, {})
         return Recovered()
     notebook = sweep.outside.notebook
     fleet = see(notebook.fleet(), asked.answered_by, at=sweep.clock())
@@ -103,8 +106,15 @@ def _cases(
             idle_for=_idle_for(answer, fleet, at),
         )
         status = answer if isinstance(answer, Status) else None
-        cases.append(_Case(job, status, search, evidence, judge(evidence)))
+        cases.append(_Case(job, status, search, evidence, _judged(sweep, job, evidence)))
     return cases
+
+
+def _judged(sweep: Round, job: Job, evidence: Evidence) -> Judgement:
+    """The verdict; a job of an operation we do not know may be another service's, which NCA never had and cannot have lost."""
+    judgement = judge(evidence)
+    known = job.operation in sweep.outside.mapping.operations
+    return judgement if known or judgement.verdict is not Verdict.FORGOTTEN else replace(judgement, proven=False)
 
 
 def _idle_for(answer: Status | NotFound | Silence, fleet: Fleet, at: datetime) -> timedelta:
