@@ -49,11 +49,17 @@ class Served:
     def __init__(self, asked: BinaryIO, given: BinaryIO, size: int) -> None:
         self._asked, self._given, self._size = asked, given, size
         self._place = 0
+        # How many bytes may still be asked for; None: it is for whom they are asked from to say.
+        self.left: int | None = None
 
     def read(self, length: int = -1) -> bytes:
         length = self._size - self._place if length < 0 else min(length, self._size - self._place)
         if length <= 0:
             return b""
+        if self.left is not None:
+            self.left -= length
+            if self.left < 0:
+                raise NoMore("no more of this file may be read")
         self._asked.write(WANT + struct.pack(">QI", self._place, length))
         self._asked.flush()
         (count,) = struct.unpack(">i", self._given.read(4))
@@ -113,6 +119,8 @@ def look(file: Served, order: Mapping[str, Any]) -> dict[str, Any]:
             "first": beginning.fault(picture, sound),
         }
         if seen["first"] is None and order["ends"]:
+            # Twice looked at, and something to search with. Some containers are searched by reading on and on.
+            file.left = 5 * order["tail_bytes"] // 2
             seen |= _last(av, container, picture, sound, most_bytes=order["tail_bytes"])
         return seen
 
@@ -198,7 +206,7 @@ def _last(av: Any, container: Any, picture: Any, sound: Any, *, most_bytes: int)
         if fault is None and ending.reached and ending.failing[stream.index] > (1 if picture is not None else 0):
             fault = f"its last frames cannot be decoded ({ending.faults[stream.index]})"
     except (av.error.FFmpegError, NoMore):
-        # Some containers cannot be searched; whether they are whole was found out from their lengths.
+        # Some cannot be searched, or not for so little; whether they are whole was found out from their lengths.
         return {"last": None, "ends_at": None}
     return {"last": fault, "ends_at": max(ending.ends.values(), default=None) if ending.reached else None}
 

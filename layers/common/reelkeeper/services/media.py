@@ -12,10 +12,10 @@ from reelkeeper.services.ranges import Ranges
 
 MIB = 1024 * 1024
 Serve = Callable[[int, int], bytes | None]
-# No file's index and two ends need more; of a large file 1 % is read at most.
+# No file's index and two ends need more. What is read of a film of 1 GiB is below 1 % (make bench-media).
 LEAST_READ, SHARE_READ = 64 * MIB, 0.01
 # The end is decoded from its last key frame on if that is no farther away.
-LEAST_TAIL, SHARE_TAIL = 2 * MIB, 0.003
+LEAST_TAIL, SHARE_TAIL = 2 * MIB, 0.002
 
 
 class Decoder(Protocol):
