@@ -35,6 +35,9 @@ TRIES_IN_QUEUE = 5
 TRIES_OF_POISON = 4
 # One long copy must not keep a batch's other jobs waiting, and each telling costs requests whatever their number.
 TELL_EVERY_S = 15.0
+# Two full writes to each table beside the three reads. Fewer cost more each, and wait for others, up to 45 s in all.
+WORTH_TELLING = 20
+HELD_AT_MOST = 3
 # A run gives its lease back before the next one begins.
 _A_MOMENT = timedelta(seconds=5)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -81,7 +84,8 @@ def persist(
     """Work through a batch and return the ids of the messages that must come again.
 
     Copies stop in time before `ends_at` (None: never), and go on from there in another run, by a message of their own.
-    Airtable is told of all jobs at once, or, while some still copy, every `tell_every_s` seconds of those that are ready.
+    Airtable is told of all jobs at once. While some still copy it is told of those that are ready: every `tell_every_s` seconds
+    where they are enough to be worth their requests, every third time in any case.
     """
     with Leases(outside.ledger, outside.queue, owner=owner, clock=clock) as leases:
         run = _Run(outside, clock, chance, leases, ends_at or _NEVER)
@@ -93,12 +97,22 @@ def persist(
             under_way = {
                 key: working.submit(run.safely, heard[key], partial(run.advance, key, heard[key], copying)) for key in heard
             }
+            held = 0
             while under_way:
                 wait(under_way.values(), timeout=tell_every_s)
                 ready = {key: step.result() for key, step in under_way.items() if step.done()}
+                held += 1
+                if len(ready) < len(under_way) and held < HELD_AT_MOST and _to_tell(ready) < WORTH_TELLING:
+                    ready = {key: step for key, step in ready.items() if step.job is None}
+                else:
+                    held = 0
                 under_way = {key: step for key, step in under_way.items() if key not in ready}
                 again += run.send_back(run.finish(ready, heard, others=bool(under_way)))
         return again
+
+
+def _to_tell(steps: Mapping[str, Step]) -> int:
+    return sum(step.job is not None for step in steps.values())
 
 
 def _latest(heard: Sequence[Heard]) -> Heard:
