@@ -1,6 +1,6 @@
 # What one can do here. `make` alone lists it; every target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench-webhook bench-recovery bench-copy prove-kills bench-media bench-trace stack clean
+.PHONY: help setup demo dashboard deploy destroy test lint format bench-webhook bench-recovery bench-copy prove-kills bench-media bench-trace stack clean
 SHELL := bash
 BIN := .venv/bin
 
@@ -12,6 +12,15 @@ setup: ## Get uv, Python and the locked environments ready (quick when nothing c
 
 demo: setup ## Play the whole story on this machine: no account, no container
 	@$(BIN)/python -m local.demo $(ARGS)
+
+dashboard: setup ## Play the demo and draw the dashboard from what it counted (docs/dashboard.png)
+	@$(BIN)/python -m local.demo --dashboard docs/dashboard.png $(ARGS)
+
+deploy: setup ## Ask for what a stack on AWS needs, check it, deploy it, look whether all works
+	@$(BIN)/python -m scripts.deploy $(ARGS)
+
+destroy: setup ## Delete the stack on AWS; every file, its address and the ledger stay
+	@$(BIN)/python -m scripts.destroy $(ARGS)
 
 test: setup ## Run every test: unit, integration, and end to end on the local stack
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)

@@ -3,6 +3,8 @@
 import argparse
 import signal
 import sys
+from datetime import timedelta
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -10,8 +12,9 @@ from rich.console import Console
 from local.demo import lost, story
 from local.demo.screen import Screen
 from local.demo.story import Story
+from local.passing import pass_time
 from local.process import CommandFailed
-from local.stack import GATEWAY_PORT, ROOT_KEYS, StackFailed
+from local.stack import GATEWAY_PORT, ROOT_KEYS, STACK_NAME, FunctionName, StackFailed
 from local.world import World, world
 
 
@@ -31,6 +34,9 @@ def main() -> int:
         parameters = {"PollRate": "rate(1 hour)"}
         with world(report=screen.step, port=arguments.port, parameters=parameters, mapping=lost.mapping()) as everything:
             _play(Story(everything, screen))
+            if arguments.dashboard:
+                _draw(everything, arguments.dashboard)
+                screen.step(f"The dashboard of this run: {arguments.dashboard}")
             _close(everything, screen)
             if arguments.keep:
                 console.input("\nEverything is still running. Press Enter to end it. ")
@@ -87,6 +93,20 @@ def _close(everything: World, screen: Screen) -> None:
     screen.step(f"open {everything.airtable.address}   # Airtable's tables, with their attachments")
 
 
+def _draw(everything: World, file: Path) -> None:
+    """Let a week pass, so that what was published is audited and kept, and draw what the functions have counted by then."""
+    # matplotlib takes a second to import, which the plain demo need not wait for.
+    from local.dashboard import draw  # noqa: PLC0415
+
+    aws = everything.aws
+    for by in (timedelta(), timedelta(minutes=11), timedelta(days=1, minutes=5), timedelta(days=7)):
+        pass_time(everything, by)
+        aws.invoke("poller")
+    names: tuple[FunctionName, ...] = ("webhook", "persist", "poller")
+    body = aws.client("cloudwatch").get_dashboard(DashboardName=STACK_NAME)["DashboardBody"]
+    draw(body, [line for name in names for line in aws.logs(name)], file)
+
+
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -97,6 +117,7 @@ def _arguments() -> argparse.Namespace:
         "--port", type=int, default=GATEWAY_PORT, help="where AWS answers; another if that is taken (%(default)s)"
     )
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end until Enter is pressed")
+    parser.add_argument("--dashboard", type=Path, metavar="FILE", help="draw the stack's dashboard of this run as a picture")
     return parser.parse_args()
 
 

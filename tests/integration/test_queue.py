@@ -97,3 +97,19 @@ def test_a_dead_letter_carries_a_reason_one_can_read(sqs: Any, url: str, queue: 
 def test_a_queue_that_is_not_there_is_tried_later(sqs: Any, call: Callable[[Queue], object]) -> None:
     with pytest.raises(RetryLater, match=r"^SQS did not .*exist"):
         call(Queue(sqs, "https://sqs.us-east-1.amazonaws.com/123456789012/nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("trace", "carried"),
+    [
+        ("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"),
+        ("what a stranger sent", None),
+        (None, None),
+    ],
+)
+def test_the_trace_travels_with_the_message_and_a_strangers_header_does_not(
+    sqs: Any, url: str, queue: Queue, trace: str | None, carried: str | None
+) -> None:
+    queue.send("text", trace=trace)
+    [one] = received(sqs, url)
+    assert one["Attributes"].get("AWSTraceHeader") == carried
