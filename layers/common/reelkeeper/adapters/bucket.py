@@ -66,7 +66,7 @@ class Bucket:
         self._settings = settings
         self._own = bool(settings.endpoint)
         self._client = client_for(settings, keys, width=width)
-        self._wire = Wire(self._client, settings, keys, width=width)
+        self._wire = Wire(self._client, settings, keys)
 
     def head(self, key: str) -> Stored | None:
         """The object under a key, or None."""

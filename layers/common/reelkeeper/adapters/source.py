@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from http.client import HTTPResponse
-from typing import Any
 from urllib.parse import urljoin
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from reelkeeper.adapters.body import Body
 from reelkeeper.adapters.guard import ForbiddenAddress, Resolve, check_url, guarded_pool, resolve
 from reelkeeper.domain.callback import redact
 from reelkeeper.domain.errors import Gone, Refused, RetryLater
@@ -24,9 +23,6 @@ from reelkeeper.domain.parts import Span
 from reelkeeper.settings import SourceSettings
 
 _REDIRECTS = 5
-# Long enough that a chunk's way through Python costs little, short enough to stay in the processor's cache (measured: between
-# 64 KiB and 4 MiB, 512 KiB to 1 MiB cost least).
-CHUNK = 512 * 1024
 _LONGEST_WAIT_S = 900
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _EMPTY = re.compile(r"bytes \*/0")
@@ -53,7 +49,7 @@ class Busy(RetryLater):
 class Stream:
     """A source that is being read from its start; chunks are views of one buffer, each good until the next is asked for."""
 
-    def __init__(self, facts: Facts, body: "_Body") -> None:
+    def __init__(self, facts: Facts, body: Body) -> None:
         self.facts = facts
         self._body = body
 
@@ -85,6 +81,11 @@ class Source:
         """Raises Refused for a URL that may not be read, by us or by the store for us."""
         check_url(url, self._settings, confirmed=confirmed)
 
+    def check_size(self, size: int, url: str) -> None:
+        """Raises Refused for a file that is larger than any that is kept."""
+        if size > self._settings.max_bytes:
+            raise Refused(f"the source has {size} bytes, more than MaxObjectMiB allows: {redact(url)}")
+
     @contextmanager
     def open(self, url: str, *, confirmed: bool = False) -> Iterator[Stream]:
         """Read a source from its start; raises Refused, Gone or RetryLater, never showing the URL's query."""
@@ -94,8 +95,7 @@ class Source:
                 raise Refused(f"the source is empty: NCA delivered a file of 0 bytes: {redact(url)}")
             _accept(response, url, (200, 206))
             facts = _facts(response, url)
-            if facts.size is not None and facts.size > self._settings.max_bytes:
-                raise Refused(f"the source has {facts.size} bytes, more than MaxObjectMiB allows: {redact(url)}")
+            self.check_size(facts.size or 0, url)
             yield Stream(facts, self._body(response, url))
         finally:
             _end(response)
@@ -118,8 +118,8 @@ class Source:
         finally:
             _end(response)
 
-    def _body(self, response: urllib3.BaseHTTPResponse, url: str) -> "_Body":
-        return _Body(response, url, self._settings, self._clock)
+    def _body(self, response: urllib3.BaseHTTPResponse, url: str) -> Body:
+        return Body(response, url, self._settings, self._clock)
 
     def _answer(self, url: str, asked: dict[str, str], *, confirmed: bool) -> tuple[urllib3.BaseHTTPResponse, str]:
         for _ in range(_REDIRECTS + 1):
@@ -136,84 +136,6 @@ class Source:
             _end(response)
             url = urljoin(url, response.headers.get("location", ""))
         raise Refused(f"the source redirects more than {_REDIRECTS} times: {redact(url)}")
-
-
-class _Body:
-    """A body on its way: chunk by chunk into one buffer, with an eye on the clock."""
-
-    def __init__(
-        self, response: urllib3.BaseHTTPResponse, url: str, settings: SourceSettings, clock: Callable[[], float]
-    ) -> None:
-        self._response = response
-        # http.client's own response reads into a buffer that is there already; urllib3's makes new bytes each time.
-        raw: Any = response
-        self._raw: HTTPResponse = raw._fp
-        self._url = url
-        self._settings = settings
-        self._clock = clock
-        self._got = 0
-        self._waited_s, self._since = 0.0, 0
-
-    def take(self, length: int) -> Iterator[memoryview]:
-        view = memoryview(bytearray(min(CHUNK, length)))
-        end = self._got + length
-        while self._got < end:
-            chunk = self._fill(view[: end - self._got])
-            if not chunk:
-                raise RetryLater(f"the source broke off after {self._got} bytes of {end}: {redact(self._url)}")
-            yield chunk
-
-    def rest(self) -> Iterator[memoryview]:
-        view = memoryview(bytearray(CHUNK))
-        while chunk := self._fill(view):
-            if self._got > self._settings.max_bytes:
-                raise Refused(f"the source is larger than MaxObjectMiB allows: {redact(self._url)}")
-            yield chunk
-
-    def _fill(self, view: memoryview) -> memoryview:
-        """The next bytes, as many as the view holds unless the body ends before; a source that only drips is given up."""
-        filled = 0
-        try:
-            while filled < len(view):
-                began = self._clock()
-                count = self._read(view[filled:])
-                self._waited_s += self._clock() - began
-                if not count:
-                    break
-                filled += count
-                self._got += count
-                self._watch()
-        except (HTTPError, OSError, ValueError) as error:
-            raise RetryLater(
-                f"the source broke off after {self._got} bytes ({type(error).__name__}): {redact(self._url)}"
-            ) from error
-        return view[:filled]
-
-    def _read(self, view: memoryview) -> int:
-        """One read of the socket at most, so that no single call can outlast the clock."""
-        raw = self._raw
-        if raw.chunked:
-            chunk = self._response.read1(len(view), decode_content=False)
-            view[: len(chunk)] = chunk
-            return len(chunk)
-        if raw.fp is None:
-            return 0
-        count = raw.fp.readinto1(view if raw.length is None else view[: raw.length])
-        if raw.length is not None:
-            raw.length -= count
-            if not raw.length:
-                raw.close()
-        return count
-
-    def _watch(self) -> None:
-        """Time that the receiver takes is not the source's: only waiting counts."""
-        if self._waited_s < self._settings.read_s:
-            return
-        if (self._got - self._since) / self._waited_s < self._settings.slowest_bps:
-            raise RetryLater(
-                f"the source only drips, {self._got - self._since} bytes in {self._waited_s:.0f} s: {redact(self._url)}"
-            )
-        self._waited_s, self._since = 0.0, self._got
 
 
 def _end(response: urllib3.BaseHTTPResponse) -> None:

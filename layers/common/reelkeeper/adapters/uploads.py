@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _CODE = re.compile(rb"<Code>([^<]+)</Code>")
 _TRAILER = "x-amz-checksum-crc32"
+# How many are used at once is decided elsewhere; as many are kept for the next part.
+_CONNECTIONS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Part:
 class Wire:
     """The connections that parts go over, and what signs them."""
 
-    def __init__(self, client: "S3Client", settings: StorageSettings, keys: tuple[str, str] | None, *, width: int) -> None:
+    def __init__(self, client: "S3Client", settings: StorageSettings, keys: tuple[str, str] | None) -> None:
         self.client = client
         self.bucket = settings.bucket
         # AWS checks what it gets; of the other stores some choke on what they do not know.
@@ -54,7 +56,7 @@ class Wire:
         self._keys = keys if settings.endpoint else None
         # What the store can do under no condition only, once it has said so.
         self._unconditional: set[str] = set()
-        self._pool = urllib3.PoolManager(maxsize=width, retries=False, timeout=urllib3.Timeout(connect=5, read=60))
+        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS_KEPT, retries=False, timeout=urllib3.Timeout(connect=5, read=60))
 
     def once(self, what: str, key: str, write: Callable[[Mapping[str, Any]], object]) -> None:
         """Write under a key that nothing is under yet, in the way called `what`; raises Taken.

@@ -20,9 +20,10 @@ from reelkeeper.domain.callback import redact
 from reelkeeper.domain.checkpoint import Saved
 from reelkeeper.domain.errors import Different, Refused, RetryLater, Unfinished
 from reelkeeper.domain.kept import Kept, Way, Work
-from reelkeeper.domain.parts import MAX_PARTS, MIB, SMALLEST_PART, Span, plan, spans
+from reelkeeper.domain.parts import MIB, SMALLEST_PART, Span, plan, spans
 from reelkeeper.domain.stores import Place
 from reelkeeper.services.lanes import Send, move
+from reelkeeper.services.pieces import cut, numbered
 from reelkeeper.services.putting import put, verified
 from reelkeeper.services.shipment import BY_THE_STORE, Checkpoint, Progress, Shipment, begin, resume
 from reelkeeper.services.traffic import TimeIsUp, Traffic
@@ -96,9 +97,10 @@ class Passage:
             return self._streamed(stream, size)
 
     def _small(self, stream: Stream, size: int) -> Kept:
-        body = bytearray()
+        body, filled = bytearray(size), 0
         for chunk in self._counted(stream.take(size)):
-            body += chunk
+            body[filled : filled + len(chunk)] = chunk
+            filled += len(chunk)
         return put(self._bucket, self._wish.key, body, name=self._wish.name)
 
     def _ranged(self, stream: Stream, size: int, opened: ExitStack) -> Kept:
@@ -133,18 +135,11 @@ class Passage:
         """A source that does not say how long it is: a part's length must be known before it is sent, so that one is held."""
         part_bytes = min(_COPIED_PART, max(SMALLEST_PART, self._memory // 4))
         with self._traffic.room(part_bytes, self._wish.left_s):
-            pieces = _cut(self._counted(stream.rest()), part_bytes)
+            pieces = cut(self._counted(stream.rest()), part_bytes)
             first = next(pieces, memoryview(b""))
             if len(first) < part_bytes:
                 return put(self._bucket, self._wish.key, bytes(first), name=self._wish.name)
-            return self._in_a_row(0, self._numbered(chain([first], pieces), part_bytes))
-
-    def _numbered(self, pieces: Iterable[memoryview], part_bytes: int) -> Iterator[tuple[Span, Iterable[memoryview]]]:
-        for number, piece in enumerate(pieces, start=1):
-            if number > MAX_PARTS:
-                most = MAX_PARTS * part_bytes // MIB
-                raise Refused(f"the source gives no length and has more than {most} MiB; raise CopyMemoryMiB: {self._wish}")
-            yield Span(number, (number - 1) * part_bytes, len(piece)), [piece]
+            return self._in_a_row(0, numbered(chain([first], pieces), part_bytes))
 
     def _in_a_row(self, size: int, parts: Iterable[tuple[Span, Iterable[memoryview]]]) -> Kept:
         wanted = Saved(self._wish.key, "", "", size, 0)
@@ -163,6 +158,7 @@ class Passage:
     def _by_the_store(self, place: Place, known: Stored) -> Kept | None:
         """Have the store copy what lies in it, without a byte through here; None where it declines, for whatever reason."""
         key, name = self._wish.key, self._wish.name
+        self._source.check_size(known.size, self._wish.url)
         try:
             if known.size > _COPIED_WHOLE:
                 return self._by_the_store_in_parts(place, known)
@@ -249,20 +245,3 @@ class Passage:
     def _work(self, way: Way, before: int, parts: int) -> Work:
         width = min(self._traffic.width, max(parts, 1))
         return Work(way, read=self._read, kept_before=before, width=width, retries=self._retries)
-
-
-def _cut(chunks: Iterable[memoryview], length: int) -> Iterator[memoryview]:
-    """The same bytes in pieces of `length`, the last one shorter, in one buffer: each is good until the next is asked for."""
-    buffer, filled = memoryview(bytearray(length)), 0
-    for chunk in chunks:
-        rest = chunk
-        while rest:
-            taken = rest[: length - filled]
-            buffer[filled : filled + len(taken)] = taken
-            filled += len(taken)
-            rest = rest[len(taken) :]
-            if filled == length:
-                yield buffer
-                filled = 0
-    if filled:
-        yield buffer[:filled]
