@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 MIB = 2**20
+# What a socket holds on its way, on this side and on the other: given, but never read.
+ON_THE_WAY = 8 * MIB
 _PIECE = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 

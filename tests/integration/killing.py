@@ -38,9 +38,8 @@ ROOT = Path(__file__).parents[2]
 MIB = 2**20
 KEY = "film.mp4"
 TABLE = "ledger"
-# What a socket holds on its way, on this side and on the other: given, but never read.
-ON_THE_WAY = 8 * MIB
 WIDTH = 8
+PARTS_A_LIFE = 3
 Report = Callable[[str], None]
 
 
@@ -67,7 +66,7 @@ class Toll:
     @property
     def most(self) -> int:
         """More than this could not be lost: with each kill, all parts in flight."""
-        return self.kills * (WIDTH * self.part_bytes + ON_THE_WAY)
+        return self.kills * (WIDTH * self.part_bytes + counted.ON_THE_WAY)
 
     def __str__(self) -> str:
         whole = "byte for byte the source" if self.identical else "NOT the source"
@@ -116,11 +115,9 @@ def _kill(
     """Kill that often, at moments drawn anew each time, so that the copy comes on with the kills; returns how often."""
     client, done = store.client(), 0
     while done < kills:
-        parts_a_kill = workers.missing / (kills - done)
-        # With so few parts left, one worker could end it all: they die before their first.
-        dies = Death(0, chance.uniform(0, workers.first_s))
-        if workers.missing > WIDTH:
-            dies = Death(chance.randint(1, 1 + int(2 * parts_a_kill)), chance.uniform(0, 0.1))
+        # A worker that gets to a part brings home some three, side by side; the others die before, so that parts last for all.
+        lively = workers.missing > WIDTH and chance.random() < workers.missing / (kills - done) / PARTS_A_LIFE
+        dies = Death(chance.randint(1, PARTS_A_LIFE) if lively else 0, chance.uniform(0, 0.1 if lively else workers.first_s))
         how = workers.live(dies)
         if how == "done":
             # It was quicker than its end: the copy is whole, and there is nothing left to kill.

@@ -4,15 +4,20 @@ import fcntl
 import json
 import os
 import pty
+import random
+import signal
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 from struct import pack
 
 import pytest
 
 from local.seaweedfs import REGION, Store
+from reelkeeper.domain import checkpoint
+from tests.integration import counted
 from tests.integration.conftest import LARGE, SMALL
 from tests.integration.recording import before
 
@@ -128,3 +133,38 @@ def test_the_same_command_again_finds_its_copy_and_leaves_no_note_behind(
     again = reelkeeper(environ, *words)
     assert (again.returncode, json.loads(again.stdout)["bytes"]) == (0, len(LARGE))
     assert not [found for found in tmp_path.rglob("copies/*") if found.is_file()]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_broken_off_the_same_command_goes_on(
+    store: Store, environ: dict[str, str], tmp_path: Path, how: signal.Signals
+) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(random.Random(7).randbytes(200 * 2**20))
+    with counted.serve(film, chance=random.Random(7), mib_a_second=(4, 12)) as source:
+        wanted = (source.address, f"broken-{how.name}.mp4", "--json")
+        with subprocess.Popen(command(*wanted), env=environ, stderr=subprocess.PIPE, text=True) as child:
+            noted = _wait_for_a_part(tmp_path)
+            child.send_signal(how)
+            _, said = child.communicate(timeout=60)
+        if how is signal.SIGINT:
+            assert (child.returncode, said.count("\n")) == (130, 1)
+        given = source.given
+        # The first one ended because it was told to, not because it was done.
+        assert given < film.stat().st_size
+        done = reelkeeper(environ, *wanted)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert source.given - given <= film.stat().st_size - noted + counted.ON_THE_WAY
+    assert store.client().get_object(Bucket="kept", Key=wanted[1])["Body"].read() == film.read_bytes()
+
+
+def _wait_for_a_part(home: Path) -> int:
+    """Until the command's note speaks of a part; returns how many bytes that are."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for note in home.rglob("copies/*"):
+            saved = checkpoint.read(note.read_text("utf-8")) if note.suffix != ".new" else None
+            if saved and saved.crc32:
+                return len(saved.crc32) * saved.part_bytes
+        time.sleep(0.02)
+    raise AssertionError("no part was noted in a minute")

@@ -15,9 +15,13 @@ def main() -> None:
     # boto3 and its models are hundreds of thousands of objects that stay; to look for garbage among them takes 70 ms of 500.
     gc.set_threshold(200_000)
     # Here, so that importing this package costs nothing and has no effect.
-    from reelkeeper.cli.app import run  # noqa: PLC0415
+    from reelkeeper.cli.app import INTERRUPTED, run  # noqa: PLC0415
 
     status = run(sys.argv[1:])
+    if status == INTERRUPTED:
+        # Threads may be in the middle of something; whoever presses Ctrl-C does not want to wait for them.
+        sys.stderr.flush()
+        os._exit(status)
     # Nor need Python look through them once more before it ends: that would take another 100.
     gc.freeze()
     sys.exit(status)

@@ -37,10 +37,17 @@ def move(
             stop.set()
 
     first = waiting.popleft() if opening and waiting else None
-    with ThreadPoolExecutor(width, thread_name_prefix="lane") as lanes:
+    lanes = ThreadPoolExecutor(width, thread_name_prefix="lane")
+    try:
         for _ in range(min(width - 1, len(waiting))):
             lanes.submit(lane)
         lane(first, opening or send)
+    except BaseException:
+        # Ctrl-C, which only this thread hears of: the others take no further part, and nobody waits for those they have.
+        stop.set()
+        lanes.shutdown(wait=False, cancel_futures=True)
+        raise
+    lanes.shutdown()
     if errors:
         raise errors[0]
 
