@@ -164,6 +164,16 @@ def test_a_used_up_month_is_told_once_and_nobody_asks_until_it_is_over(client: "
     assert one.closed_until() is None
 
 
+def test_people_who_cannot_be_told_keep_nobody_from_stopping(client: "DynamoDBClient") -> None:
+    def say(*_: str) -> None:
+        raise RetryLater("SNS is down")
+
+    clock = Clock()
+    Pace(client, "ledger", share=1, clock=clock, say=say).used_up()
+    with pytest.raises(UsedUp), a_pace(client, clock).turn():
+        pytest.fail("it was let through")
+
+
 def test_a_person_may_open_it_before(client: "DynamoDBClient") -> None:
     clock = Clock()
     pace = a_pace(client, clock)

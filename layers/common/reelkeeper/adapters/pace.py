@@ -89,12 +89,16 @@ class Pace:
         except _Outrun:
             return
         record(Metric.INCIDENTS_TOTAL, kind="airtable_quota")
-        self._say(
-            "Airtable: the month's API calls are used up",
-            f"Airtable refuses every request of this workspace until {opens:%d %B %Y} (PUBLIC_API_BILLING_LIMIT_EXCEEDED). "
-            "Files are kept all the same; rows are told when it answers again. Reelkeeper asks no more until then. "
-            "After you have upgraded the plan, run: reelkeeper check airtable --resume",
-        )
+        try:
+            self._say(
+                "Airtable: the month's API calls are used up",
+                f"Airtable refuses every request of this workspace until {opens:%d %B %Y} (PUBLIC_API_BILLING_LIMIT_EXCEEDED). "
+                "Files are kept all the same; rows are told when it answers again. Reelkeeper asks no more until then. "
+                "After you have upgraded the plan, run: reelkeeper check airtable --resume",
+            )
+        except RetryLater as error:
+            # The metric has its alarm; what Airtable said is in the error that follows.
+            logger.error("people could not be told", reason=error.reason)
 
     def resume(self) -> bool:
         """Ask Airtable again, before the month is over; whether it was closed at all."""
