@@ -32,6 +32,7 @@ SIDE_BY_SIDE = 2
 # Signals by which a process dies of the file it was given; any other death is no fault of the file.
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE}
 
+_RUN = "from reelkeeper.adapters.decoder import main; main()"
 # start, length → the bytes there; None where no more of the file may be read.
 Serve = Callable[[int, int], bytes | None]
 
@@ -53,7 +54,7 @@ class Probe:
 
     def __init__(self, command: Sequence[str] | None = None, *, patience_s: float = PATIENCE_S) -> None:
         # -S and -s: what it may import is named below, and nothing else is looked for.
-        self._command = command or (sys.executable, "-s", "-S", "-P", "-m", "reelkeeper.adapters.decoder")
+        self._command = command or (sys.executable, "-s", "-S", "-P", "-c", _RUN)
         self._patience_s = patience_s
         self._turns = threading.Semaphore(SIDE_BY_SIDE)
         self.cost: Cost | None = None
