@@ -17,6 +17,8 @@ from reelkeeper.domain.message import Message, decode, encode
 from reelkeeper.domain.moment import show_moment
 from reelkeeper.services.persist import persist
 from reelkeeper.services.recover import Swept, sweep
+from reelkeeper.services.resubmit import Loss, resubmit
+from reelkeeper.services.round import Round
 from tests.unit.builders import FILE_URL, JOB_ID, NOW, RECORD_ID, a_callback_body, a_failure_body, a_job, a_message
 from tests.unit.fakes import MAPPING, Fakes
 
@@ -213,6 +215,21 @@ def test_a_job_of_forty_four_minutes_is_never_failed_and_its_success_arrives(fak
     assert fakes.airtable.tables["Jobs"][RECORD_ID]["Status"] == "completed"
 
 
+def test_what_such_jobs_take_is_learned_from_callbacks_and_decides_when_to_look(fakes: Fakes) -> None:
+    for number in range(20):
+        body = a_callback_body(job_id=f"job-{number}", total_time=1_200.0)
+        fakes.queue.send(encode(a_message(body.encode())))
+        fakes.queue.send(encode(a_message(body.encode())))
+    persisted(fakes)
+    assert sum(fakes.notebook.steps["concatenate"].values()) == 20
+    an_open_job(fakes, minutes_old=6)
+    fakes.nca.running.add(JOB_ID)
+    swept(fakes)
+    job = fakes.ledger.job(JOB_ID)
+    assert job.due_at is not None
+    assert 13 * MINUTE <= job.due_at - NOW <= 16 * MINUTE
+
+
 @pytest.mark.parametrize("error", [Malformed("HTML"), RetryLater("no answer"), Refused("401")])
 def test_an_answer_that_is_none_changes_nothing(fakes: Fakes, error: Exception) -> None:
     an_open_job(fakes)
@@ -343,7 +360,8 @@ def restarted(fakes: Fakes, *job_ids: str, state: str = "queued") -> None:
     swept(fakes)
     for job_id in job_ids:
         fakes.nca.owners[job_id] = fakes.nca.worker
-    fakes.nca.worker = Sender("2", "2")
+    number = str(int(fakes.nca.worker.pid or 0) + 1)
+    fakes.nca.worker = Sender(number, number)
     fakes.clock.move(31 * MINUTE)
     swept(fakes)
     fakes.clock.move(11 * MINUTE)
@@ -445,6 +463,15 @@ def test_the_engine_is_asked_once_for_one_loss_and_airtable_says_so(fakes: Fakes
     assert "handed in anew through the engine (1 of 2)" in str(fakes.airtable.tables["Jobs"][RECORD_ID]["Error Details"])
 
 
+def test_one_loss_is_handed_in_once_however_often_a_person_asks_for_it(fakes: Fakes) -> None:
+    mapping = allowing("engine", resubmissions=9)
+    lose(fakes, mapping)
+    by_hand = Round(fakes.outside(mapping=mapping), fakes.clock, no_jitter, fakes.clock() + MINUTE, origin="operator")
+    for _ in range(3):
+        assert resubmit(by_hand, [Loss(fakes.ledger.job(JOB_ID), was_running=False)]) == {}
+    assert len(fakes.engine.asked) == 1
+
+
 def test_a_job_that_is_lost_again_and_again_is_handed_in_twice_at_most(fakes: Fakes) -> None:
     for number in range(4):
         lose(fakes, allowing("engine"), f"job-{number}")
@@ -495,10 +522,9 @@ def test_a_job_that_kills_ncas_worker_twice_is_not_handed_in_any_more(fakes: Fak
     for number in range(3):
         a_row(fakes, fields={"Related Video": ["recVideo"]})
         restarted(fakes, f"job-{number}", state="running")
-        fakes.nca.running.clear()
-        fakes.nca.running.add(f"job-{number}")
-        swept(fakes, mapping=mapping)
+        assert swept(fakes, mapping=mapping).lost == 1
     assert len(fakes.engine.asked) == 1
+    assert "worker died 2 times" in str(fakes.ledger.job("job-1").error)
 
 
 # Our own failures.

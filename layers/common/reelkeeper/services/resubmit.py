@@ -81,6 +81,7 @@ def _again(sweep: Round, loss: Loss, target: Target, row: Row | None) -> bool:
         sweep.outside.notebook.count(f"deaths of {place}", limit=1_000, until=until)
         if sweep.outside.notebook.counted(f"deaths of {place}") >= _DEATHS:
             raise _Not(f"NCA's worker died {_DEATHS} times while it ran this")
+    # A sweep comes here once for each loss, a person's command as often as it is given.
     if sweep.outside.notebook.count(f"resubmission of {job.job_id}", limit=1, until=until) is None:
         raise _Not("it was before")
     tries = sweep.outside.notebook.count(f"resubmissions of {place}", limit=target.resubmissions, until=until)

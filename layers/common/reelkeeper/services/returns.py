@@ -75,7 +75,7 @@ def _revived(letter: Letter, sweep: Round) -> bool:
         return False
     what = f"letter {hashlib.sha256(letter.text.encode()).hexdigest()[:40]}"
     before = sweep.outside.notebook.counted(what)
-    if before >= RETURNS or at - letter.sent_at < _FIRST_RETURN * 4**before:
+    if at - letter.sent_at < _FIRST_RETURN * 4**before:
         return False
     if sweep.outside.notebook.count(what, limit=RETURNS, until=at + _REMEMBERED) is None:
         return False
