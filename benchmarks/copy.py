@@ -65,6 +65,9 @@ def main() -> int:
     except RunFailed as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; everything it started has ended, and nothing is kept", file=sys.stderr)
+        return 130
     for case, runs in results.items():
         console.print(table(case, runs))
     bars = _bars(results)

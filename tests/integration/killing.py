@@ -281,11 +281,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="to repeat a run")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}")
-    with (
-        tempfile.TemporaryDirectory(prefix="reelkeeper-kills-") as folder,
-        seaweedfs.serve(in_memory=True, room_mb=2 * arguments.mib) as store,
-    ):
-        toll = prove(store, Path(folder), mib=arguments.mib, kills=arguments.kills, seed=arguments.seed)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="reelkeeper-kills-") as folder,
+            seaweedfs.serve(in_memory=True, room_mb=2 * arguments.mib) as store,
+        ):
+            toll = prove(store, Path(folder), mib=arguments.mib, kills=arguments.kills, seed=arguments.seed)
+    except KeyboardInterrupt:
+        print("Interrupted; everything it started has ended", file=sys.stderr)
+        return 130
     print(toll)
     good = toll.identical and toll.kills == arguments.kills and toll.left == 0 and toll.again <= toll.most
     return 0 if good else 1
