@@ -17,6 +17,7 @@ _MOVING = (
     (re.compile(r"00:00:00\.\d{3}Z"), "00:00:00.000Z"),
     (re.compile(r"-bucket-[0-9a-f]{13}"), "-bucket-" + "0" * 13),
     (re.compile(r"\b\d+ ms\b"), "10 ms"),
+    (re.compile(r"\(\d+ rows? on"), "(0 rows on"),
     (re.compile(r"after \d+\.\d s"), "after 1.0 s"),
     (re.compile(r"\b\d+ jobs? in the last"), "1 job in the last"),
     (re.compile(r"127\.0\.0\.1:\d{4,5}"), "127.0.0.1:00000"),
