@@ -112,6 +112,18 @@ class Place:
         settings = self.settings
         return Outside.from_settings(settings)
 
+    @property
+    def secret(self) -> Mapping[str, str]:
+        """Every key the functions have; raises RetryLater with the remedy."""
+        with self._lock:
+            return self._secret
+
+    @cached_property
+    def _secret(self) -> Mapping[str, str]:
+        from reelkeeper.adapters.secrets import read_secret  # noqa: PLC0415
+
+        return read_secret(self.client("secretsmanager"), self.settings.secret)
+
     @cached_property
     def ledger(self) -> "Ledger":
         from reelkeeper.adapters.ledger import Ledger  # noqa: PLC0415

@@ -9,7 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cyclopts import Parameter
 from rich.markup import escape
 
+from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.adapters.logs import Logs
+from reelkeeper.adapters.nca import Nca
 from reelkeeper.adapters.register import Register
 from reelkeeper.cli.faults import Unusable, explain
 from reelkeeper.cli.next_step import next_step
@@ -65,14 +67,40 @@ def _ask(subject: Subject, place: Place, at: datetime) -> Sequence[Entry]:
             "ledger": lambda: ledger_evidence(subject.jobs),
             "queue": lambda: witnesses.queue_evidence(place.queue, place.inbox, at),
             "dead letters": lambda: witnesses.dead_letter_evidence(subject, place.dead_letters),
-            "NCA": lambda: witnesses.nca_evidence(subject, place.outside.nca, at),
-            "bucket": lambda: witnesses.bucket_evidence(subject, place.outside.bucket),
-            "Airtable": lambda: witnesses.airtable_evidence(subject, place.outside.airtable, place.outside.mapping, at),
+            "NCA": lambda: witnesses.nca_evidence(subject, _nca(place), at),
+            "bucket": lambda: witnesses.bucket_evidence(subject, _bucket(place)),
+            "Airtable": lambda: _airtable_evidence(subject, place, at),
             "logs": lambda: witnesses.log_evidence(subject, logs, witnesses.since(subject, at, unknown=timedelta(days=7))),
         },
         failures=_FAILURES,
         explain=lambda error: explain(error) or str(error),
     )
+
+
+def _nca(place: Place) -> Nca | None:
+    url = place.settings.nca_url
+    return Nca(url, place.secret.get("nca_api_key", "")) if url else None
+
+
+def _bucket(place: Place) -> Bucket:
+    keys = (place.secret.get("storage_access_key", ""), place.secret.get("storage_secret_key", ""))
+    return Bucket(place.settings.storage, keys=keys)
+
+
+def _airtable_evidence(subject: Subject, place: Place, at: datetime) -> Sequence[Entry]:
+    # Airtable's client library takes a third of this command's time to import: meanwhile the others are asked.
+    from reelkeeper.adapters.airtable import Airtable  # noqa: PLC0415
+    from reelkeeper.adapters.pace import Pace  # noqa: PLC0415
+    from reelkeeper.services.mapping_of import mapping_of  # noqa: PLC0415
+
+    settings = place.settings.airtable
+    airtable = Airtable(
+        token=place.secret.get("airtable_token", ""),
+        base_id=settings.base_id,
+        endpoint=settings.endpoint,
+        pace=Pace(place.client("dynamodb"), place.output("LedgerTable"), share=settings.share),
+    )
+    return witnesses.airtable_evidence(subject, airtable, mapping_of(place.settings), at)
 
 
 def _print(screen: Screen, subject: Subject, entries: Sequence[Entry], items_read: int) -> None:

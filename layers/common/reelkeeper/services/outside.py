@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 
 from reelkeeper.adapters import clients
 from reelkeeper.adapters.airtable import Airtable
@@ -14,7 +13,6 @@ from reelkeeper.adapters.nca import Nca
 from reelkeeper.adapters.nca_bucket import NcaBucket
 from reelkeeper.adapters.notebook import Notebook
 from reelkeeper.adapters.pace import Pace
-from reelkeeper.adapters.parameters import read_parameter
 from reelkeeper.adapters.probe import Probe
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.adapters.secrets import read_secret
@@ -23,9 +21,10 @@ from reelkeeper.adapters.source import Source
 from reelkeeper.adapters.topic import Topic
 from reelkeeper.adapters.versions import Versions
 from reelkeeper.adapters.viewer import Viewer
-from reelkeeper.domain.mapping import Mapping, MappingError, read_mapping
+from reelkeeper.domain.mapping import Mapping
 from reelkeeper.services.faststart import FastStart
 from reelkeeper.services.gate import Gate
+from reelkeeper.services.mapping_of import mapping_of
 from reelkeeper.services.preflight import Preflight
 from reelkeeper.services.tally import tally
 from reelkeeper.services.transfer import Copier
@@ -103,7 +102,7 @@ class Outside:
                 pace=Pace(dynamodb, settings.table, share=settings.airtable.share, say=topic.say),
             ),
             nca=Nca(settings.nca_url, secret.get("nca_api_key", "")) if settings.nca_url else None,
-            mapping=_mapping(settings),
+            mapping=mapping_of(settings),
             topic=topic,
             notebook=Notebook(dynamodb, settings.table),
             nca_bucket=_nca_bucket(settings, secret),
@@ -133,12 +132,3 @@ def _nca_bucket(settings: Settings, secret: AbstractMapping[str, str]) -> NcaBuc
         return None
     keys = (secret.get("nca_bucket_access_key", ""), secret.get("nca_bucket_secret_key", ""))
     return NcaBucket(settings.nca_bucket, settings.source, keys=keys)
-
-
-def _mapping(settings: Settings) -> Mapping:
-    name = settings.airtable.mapping_parameter
-    text = read_parameter(clients.ssm(), name) if name else files("reelkeeper").joinpath("mapping.toml").read_text("utf-8")
-    try:
-        return read_mapping(text)
-    except MappingError as error:
-        raise ConfigurationError(f"{error} (in {name or 'the built-in mapping.toml'})") from error

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reelkeeper.adapters.airtable import Airtable
 from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.adapters.inbox import Inbox
 from reelkeeper.adapters.logs import Found, Line, Logs
@@ -21,6 +20,10 @@ from reelkeeper.domain.mapping import Mapping, Target
 from reelkeeper.domain.naming import object_key, quarantine_key
 from reelkeeper.domain.telling import target_id
 from reelkeeper.services.trace import Entry, Subject
+
+# For its type alone: pyairtable takes long to import, and one witness of seven needs it.
+if TYPE_CHECKING:
+    from reelkeeper.adapters.airtable import Airtable
 
 _LETTERS, _VERSIONS, _LINES, _JOBS_AT_NCA, _WORDS = 50, 50, 40, 4, 3
 # Callbacks come minutes after a job was submitted, seldom hours; the log is searched from there on.
@@ -103,7 +106,7 @@ def bucket_evidence(subject: Subject, bucket: Bucket) -> list[Entry]:
     return entries
 
 
-def airtable_evidence(subject: Subject, airtable: Airtable, mapping: Mapping, at: datetime) -> list[Entry]:
+def airtable_evidence(subject: Subject, airtable: "Airtable", mapping: Mapping, at: datetime) -> list[Entry]:
     """What the jobs' own rows and their targets show now."""
     entries = []
     for job in subject.jobs[:1] or (None,):
@@ -124,7 +127,7 @@ def airtable_evidence(subject: Subject, airtable: Airtable, mapping: Mapping, at
 
 
 def _row(
-    subject: Subject, job: Job | None, airtable: Airtable, mapping: Mapping
+    subject: Subject, job: Job | None, airtable: "Airtable", mapping: Mapping
 ) -> tuple[str, AbstractMapping[str, Any]] | None:
     own = mapping.jobs
     links = [target.link for target in mapping.operations.values() if target.link]
@@ -138,7 +141,7 @@ def _row(
 
 
 def _target_entry(
-    job: Job, target: Target, row: AbstractMapping[str, Any], airtable: Airtable, mapping: Mapping, at: datetime
+    job: Job, target: Target, row: AbstractMapping[str, Any], airtable: "Airtable", mapping: Mapping, at: datetime
 ) -> list[Entry]:
     record_id = target_id(job, target, row, mapping.jobs)
     if record_id is None:
