@@ -445,13 +445,14 @@ def test_what_lies_in_the_store_is_copied_by_the_store(plain: Shelf, store: Stor
     key = next(KEYS)
     if name == "huge.mp4":
         # Above what one request copies.
-        store.client().put_object(Bucket="made", Key=name, Body=some_bytes(8 * MIB) * 33 + b"end")
+        store.client().put_object(Bucket="made", Key=name, Body=some_bytes(8 * MIB) * 17 + b"end")
     with before(store.endpoint) as door, serve(b"") as nowhere:
         settings = replace(plain.settings, endpoint=door.address, neighbours=Neighbours(door.address, frozenset({"made"})))
         nowhere.host = door.address.partition("//")[2]
-        done = Copier(nowhere.source(), Bucket(settings, keys=store.keys)).copy(
-            f"{door.address}/made/{name}", key, name="film.webm", checkpoint=Note()
-        )
+        copying = Copier(nowhere.source(), Bucket(settings, keys=store.keys), copied_whole=100 * MIB)
+        done = copying.copy(f"{door.address}/made/{name}", key, name="film.webm", checkpoint=Note())
+        in_parts = [one for one in door.requests if is_part(one.method, one.target)]
+        assert bool(in_parts) == (name == "huge.mp4")
         assert not [one for one in door.requests if one.method == "GET" and "made" in one.target]
     assert (done.work.way, done.work.read) == ("server-side", 0)
     assert plain.body(key) == store.client().get_object(Bucket="made", Key=name)["Body"].read()

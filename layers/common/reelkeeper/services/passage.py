@@ -30,8 +30,6 @@ from reelkeeper.services.traffic import TimeIsUp, Traffic
 
 # One request is quicker than the four that an upload takes, and has nothing to resume.
 _SMALL = 16 * MIB
-# The store copies side by side what is larger; one request for S3's 5 GiB would outlast its time.
-_COPIED_WHOLE = 256 * MIB
 _COPIED_PART = 64 * MIB
 # A host that asks for a longer rest than this is asked again by a later run.
 _LONGEST_REST_S = 30.0
@@ -41,12 +39,13 @@ ANEW = (Changed, Conflict, Missing, Spoiled)
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the copies of a process share; `memory` in bytes."""
+    """What the copies of a process share; `memory` in bytes, and the size up to which the store copies in one request."""
 
     source: Source
     bucket: Bucket
     traffic: Traffic
     memory: int
+    copied_whole: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,7 @@ class Passage:
 
     def __init__(self, tools: Tools, wish: Wish) -> None:
         self._source, self._bucket, self._traffic, self._memory = tools.source, tools.bucket, tools.traffic, tools.memory
+        self._copied_whole = tools.copied_whole
         self._wish = wish
         self._host = urlsplit(wish.url).hostname or ""
         self._lock = threading.Lock()
@@ -160,7 +160,7 @@ class Passage:
         key, name = self._wish.key, self._wish.name
         self._source.check_size(known.size, self._wish.url)
         try:
-            if known.size > _COPIED_WHOLE:
+            if known.size > self._copied_whole:
                 return self._by_the_store_in_parts(place, known)
             if known.size == 0 or self._bucket.head(key) is not None:
                 return None

@@ -22,7 +22,8 @@ class Copier:
     """All copies of one process: they share the memory, the connections and the patience with each source's host.
 
     `memory` in bytes bounds what all copies together hold of the files they move, however large those are; `width` is how many
-    connections one source's host gets.
+    connections one source's host gets. What lies in the store already is copied by it in one request up to `copied_whole`
+    bytes; above in parts side by side, since the answer to one request would come too late.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class Copier:
         *,
         memory: int = 64 * MIB,
         width: int = 8,
+        copied_whole: int = 1024 * MIB,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tools = Tools(source, bucket, Traffic(memory=memory, width=width, clock=clock), memory)
+        self._tools = Tools(source, bucket, Traffic(memory=memory, width=width, clock=clock), memory, copied_whole)
         self._clock = clock
 
     def copy(
