@@ -23,6 +23,8 @@ from reelkeeper.domain.media import Claim, Rejected, claim
 from reelkeeper.services.media import MIB, inspect
 
 GIB = 1024 * MIB
+# So much of a verdict fits into a line.
+_SAID = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Result:
 
 
 def main() -> int:
-    console = Console()
+    # Wide enough for its tables where there is no terminal to ask.
+    console = Console(width=None if sys.stdout.isatty() else 132)
     good = [_good(specimen.name, str(specimen.reach)) for specimen in SPECIMENS]
     bad = [_bad(one) for one in damaged()]
     large = list(_large())
@@ -163,9 +166,8 @@ def _show_large(console: Console, results: list[Result]) -> None:
         table.add_column(column, justify="left" if column in ("file", "said") else "right")
     for one in results:
         share = f"{100 * one.fetched / one.size:.2f} %"
-        table.add_row(
-            one.name, one.said, f"{one.fetched / MIB:.2f} MiB", share, f"{one.grown / MIB:.1f} MiB", f"{one.seconds:.2f}"
-        )
+        said = one.said if len(one.said) <= _SAID else f"{one.said[: _SAID - 1]}…"
+        table.add_row(one.name, said, f"{one.fetched / MIB:.2f} MiB", share, f"{one.grown / MIB:.1f} MiB", f"{one.seconds:.2f}")
     console.print(table)
 
 
