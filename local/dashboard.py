@@ -80,7 +80,7 @@ def draw(body: str, lines: Iterable[str], file: Path) -> None:
             spine.set_color("#d5dbdb")
         figure.text((left + 0.2) / width, (top - 0.33) / height, widget["properties"]["title"], fontsize=10, weight="bold")
         bars = widget["properties"]["view"] == "bar"
-        inner = (left + (1.15 if bars else 0.62), top - h + 0.42, w - (1.5 if bars else 0.85), h - 0.92)
+        inner = (left + (1.6 if bars else 0.62), top - h + 0.42, w - (2.0 if bars else 0.85), h - 0.92)
         axes = figure.add_axes(_share(inner, width, height), facecolor=PAPER)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
@@ -168,20 +168,20 @@ def _lines(axes: Any, widget: Mapping[str, Any], measured: Sequence[Point], star
                 color=curve.colour, label=curve.label, linewidth=1.6, marker="o", markersize=3.2,
             )  # fmt: skip
     axes.set_xlim(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
-    axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1] * 1.25, 1))
+    axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1] * 1.3, 1))
     axes.grid(axis="y", color="#eaeded", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=axes.get_ylim()[1] > 2 or _counts(widget)))
     axes.yaxis.set_major_formatter(FuncFormatter(_short))
-    axes.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.legend(
         loc="upper left",
         ncols=3,
         frameon=False,
         fontsize=8.5,
         borderaxespad=0.0,
-        bbox_to_anchor=(-0.08, 1.12),
+        bbox_to_anchor=(-0.08, 1.04),
         handlelength=1.1,
         columnspacing=1.1,
     )

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 
+from reelkeeper.domain.incident import Kind
 from reelkeeper.domain.job import JobState, move
+from reelkeeper.domain.message import Origin
 from reelkeeper.metric import NAMESPACE, Metric
 from reelkeeper.services.tally import tally
 from reelkeeper.telemetry import flush, record
@@ -73,6 +76,18 @@ def test_a_dimension_is_published_apart_and_in_the_sum(capsys: pytest.CaptureFix
     assert all(line["service"] for line in lines)
 
 
+def test_two_metrics_of_one_dimension_share_a_line_and_count_once_each(capsys: pytest.CaptureFixture[str]) -> None:
+    record(Metric.CALLBACKS_TOTAL, origin="poll")
+    record(Metric.JOB_DURATION_SECONDS, 5, origin="poll")
+    for _ in range(2):
+        record(Metric.CALLBACKS_TOTAL, origin="poll")
+        record(Metric.JOB_DURATION_SECONDS, 5, origin="poll")
+        (line,) = printed(capsys)
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert [one["Name"] for one in directive["Metrics"]] == ["callbacks_total", "job_duration_seconds"]
+        assert directive["Dimensions"] == [["service"], ["service", "origin"]]
+
+
 def test_a_value_nobody_foresaw_makes_no_metric_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     record(Metric.CALLBACKS_TOTAL, origin="a stranger's text")
     assert counts(capsys) == {"callbacks_total other": 1}
@@ -119,3 +134,16 @@ def test_a_job_that_the_poller_found_counts_as_recovered_once_it_is_shown(capsys
     shown = move(stored, JobState.PUBLISHED, at=NOW + timedelta(minutes=6), why="test", due_at=None)
     tally(stored, shown)
     assert counts(capsys) == {"jobs_total published": 1, "job_duration_seconds poll": 360, "jobs_recovered_total": 1}
+
+
+@pytest.mark.parametrize("metric", Metric, ids=lambda metric: metric.label)
+def test_a_metric_that_is_listed_is_counted_somewhere(metric: Metric) -> None:
+    places = [*(ROOT / "layers" / "common" / "reelkeeper").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    counted = re.compile(rf"\bMetric\.{metric.name}\b")
+    assert [path for path in places if path.name != "metric.py" and counted.search(path.read_text())]
+
+
+def test_the_values_of_a_dimension_are_the_codes_own() -> None:
+    assert Metric.JOBS_TOTAL.dimensions["state"] == tuple(JobState)
+    assert Metric.CALLBACKS_TOTAL.dimensions["origin"] == get_args(Origin)
+    assert set(Kind) < set(Metric.INCIDENTS_TOTAL.dimensions["kind"])

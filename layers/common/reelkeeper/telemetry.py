@@ -51,7 +51,7 @@ def flush() -> None:
     with _lock:
         counted = dict(_counted)
         _counted.clear()
-    lines = {known: _line(known) for _, known in counted}
+    lines = {known: _line(known) for known in dict.fromkeys(known for _, known in counted)}
     for (metric, known), values in counted.items():
         for value in values:
             # Powertools prints a line that is full (100 metrics, or values of one) and goes on with an empty one.
