@@ -16,6 +16,8 @@ from functions.poller import app as poller
 from local import airtable as airtable_stand_in
 from local import nca as nca_stand_in
 from local.airtable import Served as Airtable
+from local.demo.lost import mapping
+from local.media import make
 from local.nca import LIST_KEY, Fault, Nca
 from reelkeeper.adapters.ledger import Ledger
 from reelkeeper.domain.callback import Callback, parse
@@ -182,6 +184,40 @@ def test_nca_killed_with_a_job_is_one_incident_and_the_job_is_failed_with_the_re
     assert shown["Status"] == "failed"
     assert "worker that is gone" in shown["Error Details"]
     assert place.told() == ["Reelkeeper: NCA was restarted and lost jobs"]
+
+
+def test_a_lost_job_is_handed_in_anew_by_its_stored_request_and_its_row_ends_well(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the demo plays it, with the demo's own mapping."""
+    boto3.client("ssm").put_parameter(Name="/mapping", Type="String", Value=mapping())
+    monkeypatch.setenv("MAPPING_PARAMETER", "/mapping")
+    poller._outside.cache_clear()
+    place.sweep()
+    place.airtable.clock.advance(-6 * MINUTE)
+    video = place.airtable.base.create("Videos", {"Name": "Film"})
+    row = place.airtable.base.create("Jobs", {"Type": "concatenate", "Status": "processing", "Related Video": [video]})
+    place.airtable.clock.advance(6 * MINUTE)
+    request = {"video_urls": [{"video_url": place.nca.put_input("scene.mp4", make.video(seconds=1, hue=0.1))}]}
+    place.nca.switches.on(Fault.SLOW, seconds=60)
+    answer = place.nca.submit("/v1/video/concatenate", {**request, "id": row, "webhook_url": WEBHOOK}).json()
+    place.airtable.base.change("Jobs", row, {"External Job ID": answer["job_id"], "Request Payload": repr(request)})
+    place.sweep()
+    place.nca.toolkit.restart()
+    place.nca.switches.off()
+    place.later(answer["job_id"], 11 * MINUTE)
+    place.sweep()
+    place.later(answer["job_id"], 11 * MINUTE)
+    swept = place.sweep()
+    assert (swept["lost"], swept["resubmitted"], swept["sent"]) == (1, 1, 0)
+    shown = place.airtable.base.get("Jobs", row)
+    assert shown["Status"] == "processing"
+    assert "handed in anew (1 of 2)" in shown["Error Details"]
+    assert place.nca.toolkit.wait_idle()
+    place.later(shown["External Job ID"], 6 * MINUTE)
+    place.sweep()
+    (callback,) = place.sent()
+    assert (callback.job_id, callback.record_id, callback.outcome) == (shown["External Job ID"], row, "success")
 
 
 @pytest.mark.parametrize(
