@@ -283,6 +283,16 @@ def test_a_build_without_status_routes_is_served_by_the_files_alone(fakes: Fakes
     assert FILE_URL.encode() in message.body
 
 
+def test_where_nobody_said_where_nca_is_jobs_stay_open_and_nothing_breaks(fakes: Fakes) -> None:
+    a_row(fakes)
+    outside = replace(fakes.outside(), nca=None, nca_bucket=None, engine=None)
+    for _ in range(3):
+        ends_at = fakes.clock() + 4 * MINUTE
+        sweep(outside=outside, clock=fakes.clock, chance=no_jitter, ends_at=ends_at, owner="sweep")
+        fakes.clock.move(timedelta(hours=2))
+    assert fakes.ledger.job(JOB_ID).state is JobState.SUBMITTED
+
+
 # What NCA lost.
 
 
