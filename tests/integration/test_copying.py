@@ -214,6 +214,7 @@ def interrupted(origin: Origin, kept: Shelf, key: str, note: Note, *, parts: int
         copier(origin, kept, width=1).copy(origin.url, key, name="film.mp4", checkpoint=note)
     assert told.value.delay is not None
     assert told.value.delay.total_seconds() == 60
+    assert told.value.read > 0
     origin.mood = None
     assert not kept.is_there(key)
     assert kept.left_over(key) == [key]

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from reelkeeper.domain.checkpoint import Saved, write
 from reelkeeper.domain.errors import Refused, RetryLater, Unfinished
 from reelkeeper.domain.job import JobState
@@ -10,6 +12,7 @@ from reelkeeper.services.outputs import TRIES_BEFORE_LOST
 from reelkeeper.services.persist import TRIES_IN_QUEUE, persist
 from tests.unit.builders import JOB_ID, RECORD_ID, a_callback_body, a_message
 from tests.unit.line import FILM, Line, kept
+from tests.unit.printed import counts
 
 
 def test_a_copy_longer_than_many_runs_goes_on_by_fresh_messages_and_is_never_tried_in_vain(line: Line) -> None:
@@ -94,3 +97,18 @@ def test_the_parts_of_a_job_that_ends_badly_are_thrown_away(line: Line) -> None:
     assert line.job().state is JobState.REJECTED
     assert line.fakes.bucket.aborted == [(saved.key, "upload-1")]
     assert line.fakes.ledger.checkpoints == {}
+
+
+def test_every_run_of_a_long_copy_counts_what_it_read_and_none_is_a_failure(
+    line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts(capsys)
+    url = line.order(source=Unfinished("the copy stopped", read=700, retries=2))
+    line.report()
+    line.run()
+    line.fakes.source.files[url] = FILM
+    line.until_quiet()
+    counted = counts(capsys)
+    assert counted["copy_bytes_read_total"] == 700 + len(FILM)
+    assert counted["copy_retries_total"] == 2
+    assert not [name for name in counted if name.startswith("file_upload_errors_total")]

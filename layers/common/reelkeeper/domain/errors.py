@@ -28,7 +28,15 @@ class Gone(Refused):
 
 
 class Unfinished(RetryLater):
-    """A copy came further and was saved; the same call goes on where it stopped, by another process too."""
+    """A copy came further and was saved; the same call goes on where it stopped, by another process too.
+
+    `read` bytes came from the source in this run, and `retries` parts were sent again.
+    """
+
+    def __init__(self, reason: str, *, delay: timedelta | None = None, read: int = 0, retries: int = 0) -> None:
+        super().__init__(reason, delay=delay)
+        self.read = read
+        self.retries = retries
 
 
 class Different(Refused):

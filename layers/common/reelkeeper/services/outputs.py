@@ -77,7 +77,10 @@ def _error(copy: Future[None]) -> RetryLater | Refused | None:
     try:
         copy.result()
     except (RetryLater, Refused) as error:
-        if not isinstance(error, Unfinished):
+        if isinstance(error, Unfinished):
+            record(Metric.COPY_BYTES_READ_TOTAL, error.read)
+            record(Metric.COPY_RETRIES_TOTAL, error.retries)
+        else:
             record(Metric.FILE_UPLOAD_ERRORS_TOTAL, kind=_kind(error))
         return error
     return None

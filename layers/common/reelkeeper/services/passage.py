@@ -212,8 +212,10 @@ class Passage:
             why = error.reason if isinstance(error, RetryLater) else "no time was left"
             delay = error.delay if isinstance(error, RetryLater) else timedelta()
             # Whose time is up was not at fault, and who came further is not to be counted as tried in vain.
-            kind = Unfinished if shipment.advanced or isinstance(error, TimeIsUp) else RetryLater
-            raise kind(f"{why}; the copy stopped: {self._wish}", delay=delay) from error
+            reason = f"{why}; the copy stopped: {self._wish}"
+            if shipment.advanced or isinstance(error, TimeIsUp):
+                raise Unfinished(reason, delay=delay, read=self._read, retries=self._retries) from error
+            raise RetryLater(reason, delay=delay) from error
 
     def _send(self, shipment: Shipment, span: Span, chunks: Iterable[memoryview]) -> None:
         shipment.note(shipment.upload.send(span, chunks))
