@@ -84,3 +84,12 @@ def test_memory_is_bounded_however_much_is_read() -> None:
     one.read(199 * BLOCK, 1)
     one.read(0, 1)
     assert store.asked == [(0, BLOCK)]
+
+
+def test_a_whole_film_is_read_through_in_pieces_larger_than_what_is_kept() -> None:
+    store = Store(bytes(range(256)) * 256 * 600)
+    one = Ranges(store, len(store.body), most_bytes=1 << 40, read_ahead=128)
+    for start in range(0, len(store.body), 32_768):
+        assert one.read(start, 32_768) == store.body[start : start + 32_768]
+    assert one.fetched == len(store.body)
+    assert max(length for _, length in store.asked) == 128 * BLOCK

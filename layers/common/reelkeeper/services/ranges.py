@@ -6,7 +6,7 @@ from reelkeeper.domain.wholeness import Read
 
 KIB = 1024
 BLOCK = 64 * KIB
-# What is read on and on is fetched in ever larger pieces, up to so many blocks at once; so many are kept.
+# What is read on and on is fetched in ever larger pieces, up to so many blocks at once; so many are kept, or two such pieces.
 READ_AHEAD, KEPT = 16, 64
 
 
@@ -57,5 +57,6 @@ class Ranges:
         for place in range(0, len(body), BLOCK):
             self._blocks[number + place // BLOCK] = body[place : place + BLOCK]
         self._next = number + self._run
-        while len(self._blocks) > KEPT:
+        # What was just fetched is never among what is dropped.
+        while len(self._blocks) > max(KEPT, 2 * self._read_ahead):
             self._blocks.popitem(last=False)
