@@ -14,6 +14,7 @@ import numpy as np
 FPS, SECONDS, RATE = 25, 10, 48_000
 # One key frame in ten seconds, as x264 does unasked; at this rate ten seconds are 25 MB.
 _BITS_PER_S = 20_000_000
+_TEMPLATE = "template.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Packet:
 
 def film(path: Path, muxer: str, size: int, options: dict[str, str] | None = None) -> None:
     """Write a film of H.264 and AAC with at least `size` bytes."""
-    packets, template = _ten_seconds()
-    with av.open(str(path), "w", format=muxer, options=options or {}) as out, av.open(str(template)) as source:
+    packets, folder = _ten_seconds()
+    with av.open(str(path), "w", format=muxer, options=options or {}) as out, av.open(f"{folder.name}/{_TEMPLATE}") as source:
         streams = {True: source.streams.video[0], False: source.streams.audio[0]}
         to = {picture: out.add_stream_from_template(stream, opaque=True) for picture, stream in streams.items()}
         written = turn = 0
@@ -65,10 +66,11 @@ def _again(one: Packet, turn: int, stream: Any) -> Any:
 
 
 @cache
-def _ten_seconds() -> tuple[Sequence[Packet], Path]:
+def _ten_seconds() -> tuple[Sequence[Packet], "tempfile.TemporaryDirectory[str]"]:
     """Ten seconds of noise, which packs badly: the packets, and the file they are in, whose streams are theirs."""
-    template = Path(tempfile.mkdtemp(prefix="reelkeeper-")) / "template.mp4"
-    with av.open(str(template), "w") as out:
+    # Removed with this process, at the latest.
+    folder = tempfile.TemporaryDirectory(prefix="reelkeeper-")
+    with av.open(f"{folder.name}/{_TEMPLATE}", "w") as out:
         options = {"preset": "ultrafast", "b": str(_BITS_PER_S), "g": "250", "bf": "0", "sc_threshold": "0"}
         picture: Any = out.add_stream("libx264", rate=FPS, options=options)
         picture.width, picture.height, picture.pix_fmt = 1280, 720, "yuv420p"
@@ -78,9 +80,9 @@ def _ten_seconds() -> tuple[Sequence[Packet], Path]:
             _be_silent(out, heard, second)
         out.mux(picture.encode(None))
         out.mux(heard.encode(None))
-    with av.open(str(template)) as container:
+    with av.open(f"{folder.name}/{_TEMPLATE}") as container:
         packets = [_noted(one) for one in container.demux(container.streams.video[0], container.streams.audio[0]) if one.size]
-    return packets, template
+    return packets, folder
 
 
 def _noted(packet: Any) -> Packet:
