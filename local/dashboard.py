@@ -171,7 +171,7 @@ def _lines(axes: Any, widget: Mapping[str, Any], measured: Sequence[Point], star
     axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1] * 1.3, 1))
     axes.grid(axis="y", color="#eaeded", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=axes.get_ylim()[1] > 2 or _counts(widget)))
+    axes.yaxis.set_major_locator(MaxNLocator(4, prune="upper", integer=axes.get_ylim()[1] > 2 or _counts(widget)))
     axes.yaxis.set_major_formatter(FuncFormatter(_short))
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(MaxNLocator(4))

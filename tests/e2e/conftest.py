@@ -22,6 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(600))
             # One stack for all of them, in one of the workers; the other meanwhile has the rest.
             item.add_marker(pytest.mark.xdist_group("stack"))
+    # It reads what all the others have written.
+    items.sort(key=lambda item: item.path.name == "test_what_was_logged.py")
 
 
 @pytest.fixture(scope="session")
