@@ -5,6 +5,7 @@
 
 import os
 import re
+from difflib import unified_diff
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "golden"
@@ -50,4 +51,6 @@ def compare(name: str, shown: str) -> None:
         FOLDER.mkdir(exist_ok=True)
         file.write_text(text)
     assert file.exists(), f"{file.name} is missing: UPDATE_GOLDEN=1 writes it"
-    assert text == file.read_text()
+    good = file.read_text()
+    difference = "\n".join(unified_diff(good.splitlines(), text.splitlines(), "found good", "shown now", lineterm="", n=0))
+    assert text == good, f"{file.name}:\n{difference}"
