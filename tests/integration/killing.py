@@ -7,6 +7,7 @@ Real are the engine, the ledger's adapter (on moto), the store (SeaweedFS), the 
 import argparse
 import hashlib
 import json
+import logging
 import os
 import random
 import select
@@ -280,6 +281,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="how many workers die (%(default)s)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="to repeat a run")
     arguments = parser.parse_args()
+    # moto's server tells of each request.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     print(f"seed {arguments.seed}")
     try:
         with (
