@@ -9,8 +9,9 @@ from typing import Any
 from reelkeeper.adapters.clients import sqs
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.domain.errors import RetryLater
+from reelkeeper.services.batch import Delivery
 from reelkeeper.services.outside import Outside
-from reelkeeper.services.persist import Delivery, persist
+from reelkeeper.services.persist import persist
 from reelkeeper.settings import ConfigurationError, Settings, queue_url
 from reelkeeper.telemetry import logger, one_run
 

@@ -10,8 +10,9 @@ import random
 import sys
 from datetime import UTC, datetime, timedelta
 
+from reelkeeper.services.batch import Delivery
 from reelkeeper.services.outside import Outside
-from reelkeeper.services.persist import Delivery, persist
+from reelkeeper.services.persist import persist
 from reelkeeper.settings import Settings
 
 DIED, DONE, AGAIN = 9, 0, 3

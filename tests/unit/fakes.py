@@ -45,10 +45,10 @@ from reelkeeper.domain.parts import crc32_text
 from reelkeeper.domain.schema import Schema
 from reelkeeper.domain.stores import Place
 from reelkeeper.domain.timing import Durations, duration_step
+from reelkeeper.services.batch import Delivery
 from reelkeeper.services.gate import Gate
 from reelkeeper.services.media import Decoder
 from reelkeeper.services.outside import Outside
-from reelkeeper.services.persist import Delivery
 from reelkeeper.services.tally import tally
 from reelkeeper.services.transfer import Copier
 from reelkeeper.settings import RecoverySettings

@@ -8,8 +8,9 @@ from reelkeeper.domain.checkpoint import Saved, write
 from reelkeeper.domain.errors import Refused, RetryLater, Unfinished
 from reelkeeper.domain.job import JobState
 from reelkeeper.domain.message import point
+from reelkeeper.services.batch import TRIES_IN_QUEUE
 from reelkeeper.services.outputs import TRIES_BEFORE_LOST
-from reelkeeper.services.persist import TRIES_IN_QUEUE, persist
+from reelkeeper.services.persist import persist
 from tests.unit.builders import JOB_ID, RECORD_ID, a_callback_body, a_message
 from tests.unit.line import FILM, Line, kept
 from tests.unit.printed import counts

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from reelkeeper.domain.errors import Refused
 from reelkeeper.domain.job import JobState
+from reelkeeper.services.batch import TRIES_IN_QUEUE
 from reelkeeper.services.lease import LEASE
-from reelkeeper.services.persist import TRIES_IN_QUEUE
 from tests.unit.builders import JOB_ID, a_callback_body, a_failure_body, a_job, a_stored_output
 from tests.unit.line import FILM, MINUTE, Line, kept
 

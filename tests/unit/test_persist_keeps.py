@@ -3,7 +3,8 @@
 from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.domain.job import JobState
 from reelkeeper.domain.message import Pointer, point
-from reelkeeper.services.persist import TRIES_IN_QUEUE, TRIES_OF_POISON
+from reelkeeper.services.batch import TRIES_IN_QUEUE
+from reelkeeper.services.deliveries import TRIES_OF_POISON
 from tests.unit.builders import JOB_ID, a_callback_body, a_job, a_message
 from tests.unit.line import Line
 

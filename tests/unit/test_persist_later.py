@@ -10,8 +10,9 @@ from reelkeeper.domain.errors import Gone, Refused, RetryLater
 from reelkeeper.domain.job import JobState
 from reelkeeper.domain.message import Pointer, encode
 from reelkeeper.domain.timing import LONGEST_IN_QUEUE
+from reelkeeper.services.batch import TRIES_IN_QUEUE
 from reelkeeper.services.outputs import TRIES_BEFORE_LOST
-from reelkeeper.services.persist import TRIES_IN_QUEUE, persist
+from reelkeeper.services.persist import persist
 from tests.unit.builders import JOB_ID, RECORD_ID, a_callback_body, a_message
 from tests.unit.line import FILM, PATIENCE_S, Line, kept
 
