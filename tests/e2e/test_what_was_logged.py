@@ -69,8 +69,11 @@ def test_every_line_about_a_job_says_whose_it_is(lines: dict[str, list[str]], na
     assert told
     for line in told:
         assert {"timestamp", "service", "location"} <= set(line)
+        # What is not known is left out: some callbacks name no row, and the webhook has not read which job it is yet.
         if "job_id" in line or "record_id" in line:
-            assert {"record_id", "origin"} <= set(line), line
+            assert "origin" in line, line
+    if name == "persist":
+        assert [line for line in told if {"job_id", "record_id", "origin", "trace_id"} <= set(line)]
     assert {line["origin"] for line in told if "origin" in line} <= {"webhook", "poll", "operator"}
 
 
