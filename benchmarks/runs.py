@@ -29,7 +29,7 @@ def run(command: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> 
     result, log = folder / "result.json", folder / "log"
     result.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
-    timed = process.tied([sys.executable, "-P", "-S", "-E", str(TIMED), str(result), *command])
+    timed = process.tied([sys.executable, "-P", "-S", "-E", str(TIMED), str(result), *process.tied(command, by="KILL")])
     with process.running(timed, environ=environ, log=log) as child:
         child.wait()
     found = json.loads(result.read_text()) if result.exists() else {"status": child.returncode}

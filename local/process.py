@@ -37,10 +37,10 @@ def running(
         end(child)
 
 
-def tied(command: Sequence[str]) -> list[str]:
-    """The command such that Linux ends it should we be killed outright (setpriv is part of every Debian)."""
+def tied(command: Sequence[str], *, by: str = "TERM") -> list[str]:
+    """The command such that Linux ends it, with the signal `by`, should we be killed outright (setpriv is part of Debian)."""
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", *command] if setpriv else list(command)
+    return [setpriv, "--pdeathsig", by, *command] if setpriv else list(command)
 
 
 def run(command: Sequence[str], *, environ: Mapping[str, str], log: Path, cwd: Path | None = None) -> None:
