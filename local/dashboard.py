@@ -168,10 +168,13 @@ def _lines(axes: Any, widget: Mapping[str, Any], measured: Sequence[Point], star
                 color=curve.colour, label=curve.label, linewidth=1.6, marker="o", markersize=3.2,
             )  # fmt: skip
     axes.set_xlim(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
-    axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1] * 1.3, 1))
+    top = max(axes.get_ylim()[1] * 1.3, 1)
+    axes.set_ylim(bottom=0, top=top)
     axes.grid(axis="y", color="#eaeded", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.yaxis.set_major_locator(MaxNLocator(4, prune="upper", integer=axes.get_ylim()[1] > 2 or _counts(widget)))
+    # The legend lies over the uppermost part.
+    marks = MaxNLocator(4, integer=top > 2 or _counts(widget)).tick_values(0, top)
+    axes.set_yticks([mark for mark in marks if 0 <= mark <= top * 0.86])
     axes.yaxis.set_major_formatter(FuncFormatter(_short))
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(MaxNLocator(4))
