@@ -18,6 +18,7 @@ from local.nca import Fault
 from local.nca.storage import Stored
 from local.stack import ROOT_KEYS
 from local.world import World
+from reelkeeper.adapters import pace
 from reelkeeper.domain.message import Message, encode
 from tests.e2e.ledger import job, settled, state
 from tests.e2e.waiting import until
@@ -85,6 +86,7 @@ def test_a_kill_before_each_word_to_the_network_loses_nothing_and_repeats_nothin
         if ended == "done":
             break
         assert ended == "died"
+        _a_minute_passes(world)
         assert worker.work(text, later=LATER) == "done"
 
         assert base.get("Jobs", row)["Status"] == "completed"
@@ -112,6 +114,11 @@ def test_a_function_killed_in_the_middle_of_a_copy_is_followed_by_another(world:
     assert known.told_at - killed_at < timedelta(seconds=150)
     assert probe(requests.get(engine.permanent_url(order) or "", timeout=10).content).frames == 48
     assert job(world, order.job_id) == known
+
+
+def _a_minute_passes(world: World) -> None:
+    """A dead worker holds its share of Airtable's requests for that long; the clock of the share is not the workers'."""
+    world.aws.client("dynamodb").delete_item(TableName=world.aws.table, Key={"job_id": {"S": pace.KEY}})
 
 
 def _stalls(world: World, order: Order) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from rich.markup import escape
 
 from reelkeeper.adapters.queue import Letter
-from reelkeeper.cli.acting import decided
+from reelkeeper.cli.acting import decided, unbroken
 from reelkeeper.cli.place import Here, Place
 from reelkeeper.cli.screen import Screen
 from reelkeeper.cli.words import age, plural
@@ -42,9 +42,9 @@ def redrive(
     letters: list[Letter] = []
     try:
         with screen.working("Reading the dead letters"):
-            # Not asked for more than there are: a request that waits, given up by Ctrl-C, would still take what is put back.
+            # Not asked for more than there are: the last request would wait for another.
             limit = min(limit, place.dead_letters.length().waiting or limit)
-            letters += place.dead_letters.take(limit=limit, hidden=WHILE_DECIDING)
+            unbroken(lambda: letters.extend(place.dead_letters.take(limit=limit, hidden=WHILE_DECIDING)))
         chosen = [_opened(one, place) for one in letters if reason.lower() in (one.reason or _CRASHED).lower()]
         _print(screen, chosen, of=len(letters))
         good = [(letter, known) for letter, known in chosen if isinstance(known, Known)]
@@ -67,7 +67,7 @@ def redrive(
             screen.hint(f"What becomes of it: reelkeeper trace {good[0][1].job_id}")
     finally:
         # What was only looked at, or left over by an interruption, is seen again at once.
-        place.dead_letters.put_back(letters)
+        unbroken(lambda: place.dead_letters.put_back(letters))
     return 0
 
 
