@@ -1,7 +1,8 @@
-"""Persist in a process that dies on its k-th word to the network: `python -m tests.e2e.dying` serves the kill tests.
+"""Persist in a process that dies on its k-th request to the network: `python -m tests.e2e.dying` serves the kill tests.
 
-Each line read is a JSON object of `text` (a message), `dies_at` (which send is its last; 0: it lives) and `later_s` (how late
-it is by the clock); each line written is how it ended: `died`, `done`, or `again` for a message that has to come back.
+Each line read is a JSON object of `text` (a message), `dies_at` (which request it does not make any more; 0: it lives) and
+`later_s` (how late it is by the clock); each line written is how it ended: `died`, `done`, or `again` for a message that has
+to come back.
 """
 
 import json
@@ -31,14 +32,14 @@ def main() -> None:
 
 
 def _work(text: str, dies_at: int, later: timedelta) -> None:
-    sends = 0
+    requests = 0
 
-    def count(event: str, _: object) -> None:
-        nonlocal sends
+    def count(event: str, what: tuple[object, ...]) -> None:
+        nonlocal requests
         # Raised by the standard library for head and body of every request, whoever makes it.
-        if event == "http.client.send":
-            sends += 1
-            if sends == dies_at:
+        if event == "http.client.send" and _is_head(what[1]):
+            requests += 1
+            if requests == dies_at:
                 os._exit(DIED)
 
     sys.addaudithook(count)
@@ -54,6 +55,10 @@ def _work(text: str, dies_at: int, later: timedelta) -> None:
         status = AGAIN if again else DONE
     finally:
         os._exit(status)
+
+
+def _is_head(words: object) -> bool:
+    return isinstance(words, bytes) and b" HTTP/1." in words.partition(b"\r\n")[0]
 
 
 if __name__ == "__main__":

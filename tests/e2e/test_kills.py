@@ -68,7 +68,7 @@ def worker(world: World) -> Iterator[Worker]:
     worker.end()
 
 
-def test_a_kill_before_each_word_to_the_network_loses_nothing_and_repeats_nothing(
+def test_a_kill_before_each_request_loses_nothing_and_repeats_nothing(
     world: World, engine: Engine, worker: Worker, scene: str
 ) -> None:
     base = world.airtable.base
