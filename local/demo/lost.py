@@ -89,6 +89,7 @@ def nca_is_killed(story: Story) -> list[Order]:
         job = story.job(order)
         lost = job is not None and job.state is JobState.LOST
         screen.check("the ledger has the lost job, and what became of it", lost, found=job.history[-1].what if job else "")
+        story.remark(order, "its successor")
         _plays(story, order)
     return orders
 
