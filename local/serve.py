@@ -26,7 +26,7 @@ TOKEN_MARK = "put-the-token-here"
 def main() -> int:
     """Serve until a signal; 0 when all went well, 1 with one clear line when not."""
     arguments = _arguments()
-    console = Console(stderr=True, highlight=False)
+    console = Console(emoji=False, stderr=True, highlight=False)
     stopped = threading.Event()
     try:
         with ExitStack() as everything:

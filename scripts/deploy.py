@@ -71,7 +71,7 @@ def wrong(name: str, value: str, declared: Mapping[str, Any]) -> str | None:
 
 def main() -> int:
     arguments = _arguments()
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     try:
         return deploy(arguments, console)
     except Refused as refusal:

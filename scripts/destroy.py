@@ -19,7 +19,7 @@ KEPT = {
 
 def main() -> int:
     arguments = _arguments()
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     try:
         return destroy(arguments, console)
     except Refused as refusal:

@@ -21,7 +21,7 @@ from local.world import World, world
 def main() -> int:
     """0: every check is true; 1: one is not, or the stack did not start; 130: stopped by Ctrl-C."""
     arguments = _arguments()
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     screen = Screen(console)
     # A person's `kill` is to leave as little behind as Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)

@@ -96,7 +96,7 @@ def _console(*, stderr: bool) -> "Console":
     from rich.console import Console  # noqa: PLC0415
 
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, highlight=False, width=None if terminal else _PIPED_WIDTH)
+    return Console(emoji=False, stderr=stderr, highlight=False, width=None if terminal else _PIPED_WIDTH)
 
 
 def _as_it_stands(text: str) -> str:
