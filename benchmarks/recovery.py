@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import boto3
 import psutil
@@ -85,8 +86,9 @@ def _ours(place: Stuck) -> Cost:
     clock = place.clock
     with mock_aws():
         dynamodb = boto3.client("dynamodb", region_name="us-east-1")
-        key = [{"AttributeName": "job_id", "KeyType": "HASH"}]
-        types = [{"AttributeName": "job_id", "AttributeType": "S"}]
+        # See adapters/clients.py: two packages of stubs, of which either may be in force.
+        key: Any = [{"AttributeName": "job_id", "KeyType": "HASH"}]
+        types: Any = [{"AttributeName": "job_id", "AttributeType": "S"}]
         dynamodb.create_table(TableName="pace", KeySchema=key, AttributeDefinitions=types, BillingMode="PAY_PER_REQUEST")
         fakes = Fakes(clock=_As(clock), ledger=_Ledger())
         outside = _outside(place, fakes, Pace(dynamodb, "pace", share=SHARE, clock=clock, sleep=clock.sleep))
