@@ -21,8 +21,9 @@ from reelkeeper.cli.checkup.nca import check_nca, check_round_trip
 from reelkeeper.cli.checkup.webhook import Door, check_answer, check_door, check_ping
 from reelkeeper.domain.callback import parse
 from reelkeeper.domain.causes import Check
-from reelkeeper.domain.job import Job, job_key, receive
+from reelkeeper.domain.job import Job
 from reelkeeper.domain.ping import answered
+from reelkeeper.domain.receiving import job_key, receive
 
 
 class Webhook:

@@ -15,7 +15,8 @@ from reelkeeper.domain.callback import Callback, Output, Sender, Timing
 from reelkeeper.domain.evidence import Evidence, Search, Silence, Told, Verdict, judge
 from reelkeeper.domain.evidence import Judgement as Judged
 from reelkeeper.domain.fleet import Fleet, gone, see
-from reelkeeper.domain.job import Job, JobState, move, receive
+from reelkeeper.domain.job import Job, JobState, move
+from reelkeeper.domain.receiving import receive
 from tests.unit.builders import NOW
 
 End = Literal["success", "failure", "lost"]

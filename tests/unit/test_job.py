@@ -23,10 +23,8 @@ from reelkeeper.domain.job import (
     JobOutput,
     JobState,
     Shown,
-    job_key,
     move,
     note,
-    receive,
     reopened,
     settle_outputs,
     shown,
@@ -36,6 +34,7 @@ from reelkeeper.domain.job import (
 )
 from reelkeeper.domain.keeping import passed
 from reelkeeper.domain.message import Origin
+from reelkeeper.domain.receiving import job_key, receive
 from reelkeeper.domain.telling import TELLABLE
 from tests.unit.builders import JOB_ID, NOW, RECORD_ID, WAYS, a_callback, a_job, a_stored_output, an_output
 

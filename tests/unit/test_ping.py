@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from reelkeeper.domain.callback import parse
-from reelkeeper.domain.job import Job, JobState, receive
+from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.ping import PING, answered
+from reelkeeper.domain.receiving import receive
 from tests.unit.builders import NOW, a_callback_body, a_failure_body, a_job
 
 

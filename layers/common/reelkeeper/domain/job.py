@@ -1,4 +1,4 @@
-"""A job's life: its states, the only ways between them, and how a callback moves it on.
+"""A job's life: its states, the only ways between them, and what moves it on but a callback (domain/receiving.py).
 
     submitted ──▶ finished ──▶ stored ──▶ published ──▶ kept
         │  ╲         │ ▲          │
@@ -9,15 +9,13 @@
 Functions here take a job and return the next one; nobody else changes a state.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
-from reelkeeper.domain.callback import Callback, Output, Role, Sender, Timing
+from reelkeeper.domain.callback import Role, Sender, Timing
 from reelkeeper.domain.message import Origin
 
 HISTORY_LENGTH = 60
@@ -58,9 +56,6 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
 )
 # Nothing is left to do for these, once Airtable has been told.
 SETTLED = frozenset({_S.KEPT, _S.FAILED, _S.REJECTED})
-# A success that is reported again brings these back; it is no news to those that have their files.
-_REOPENED_BY_SUCCESS = frozenset({_S.SUBMITTED, _S.FAILED, _S.LOST, _S.REJECTED})
-_SUCCEEDED = frozenset({_S.FINISHED, _S.STORED, _S.PUBLISHED, _S.KEPT})
 
 
 class IllegalMove(ValueError):
@@ -170,18 +165,6 @@ class Job:
         return self.settled_at + SETTLED_TTL if self.settled_at else None
 
 
-def job_key(callback: Callback, body: bytes) -> str:
-    """The ledger's key: NCA's id; else the row's; else the bytes' own, so that even a bare report has one place.
-
-    Cloud Run reports an invalid payload with no `job_id` anywhere (measured, build 209).
-    """
-    if callback.job_id:
-        return callback.job_id
-    if callback.record_id:
-        return f"record-{callback.record_id}"
-    return f"body-{hashlib.sha256(body).hexdigest()[:40]}"
-
-
 def move(job: Job, state: JobState, *, at: datetime, why: str, due_at: datetime | None) -> Job:
     """The job in its next state, Airtable not yet told; raises `IllegalMove` where the table has no such way."""
     if state not in TRANSITIONS[job.state]:
@@ -200,43 +183,9 @@ def note(job: Job, *, at: datetime, what: str) -> Job:
     return replace(job, history=history, updated_at=at)
 
 
-def receive(job: Job | None, callback: Callback, *, key: str, origin: Origin, at: datetime) -> Job:
-    """Fold a callback into what is known: any order and any repetition of the same callbacks ends in the same state."""
-    known = job or note(
-        Job(job_id=key, state=_S.SUBMITTED, origin=origin, received_at=at, updated_at=at, due_at=at + LOOK_AGAIN),
-        at=at,
-        what=f"first heard of by {origin}",
-    )
-    known = replace(
-        known,
-        record_id=known.record_id or callback.record_id,
-        operation=known.operation or callback.operation,
-        target_id=known.target_id or callback.target_id,
-    )
-    heard = replace(
-        known,
-        endpoint=callback.endpoint or known.endpoint,
-        timing=callback.timing,
-        sender=callback.sender,
-        submitted_at=known.submitted_at or at - timedelta(seconds=_clamp(callback.timing.total_s)),
-    )
-    if callback.outcome == "success" and origin == "webhook" and _ended_with(known, callback):
-        return _once(known, at=at, what=f"the success that ended {known.state} was reported again")
-    if callback.outcome == "success" and known.state in _REOPENED_BY_SUCCESS:
-        outputs = tuple(_planned(output) for output in callback.outputs)
-        count = f"{len(outputs)} output{'' if len(outputs) == 1 else 's'}"
-        # Whatever Airtable showed of this job before is to be told anew.
-        told_anew: dict[str, Any] = {"published_at": None, "audits": 0, "attach_tries": 0, "ingested_at": None}
-        finished = replace(heard, outputs=outputs, error=None, origin=origin, **told_anew)
-        return move(finished, _S.FINISHED, at=at, why=f"NCA reports success, {count} ({origin})", due_at=at + LOOK_AGAIN)
-    if callback.outcome == "failure" and _S.FAILED in TRANSITIONS[known.state]:
-        failed = replace(heard, error=callback.error, origin=origin)
-        return move(failed, _S.FAILED, at=at, why=f"NCA reports failure ({origin})", due_at=at + LOOK_AGAIN)
-    if callback.outcome == "failure" and known.state in _SUCCEEDED:
-        return _once(known, at=at, what="a late failure was reported and not believed: the job had succeeded")
-    if callback.outcome == "unknown" and known.state is _S.SUBMITTED:
-        return _once(known, at=at, what="a callback was stored that says neither success nor failure")
-    return known
+def note_once(job: Job, *, at: datetime, what: str) -> Job:
+    """The job with a line of history that it may have already, and then has only once."""
+    return job if any(event.what == what for event in job.history) else note(job, at=at, what=what)
 
 
 def stored(job: Job, index: int, output: JobOutput, *, at: datetime) -> Job:
@@ -291,23 +240,5 @@ def tried(job: Job, *, at: datetime, why: str, due_at: datetime) -> Job:
 
 def carried_on(job: Job, *, at: datetime, due_at: datetime) -> Job:
     """The job whose copy came further and goes on in a next run: that was no try in vain."""
-    noted = _once(job, at=at, what="its copy is longer than one run, and goes on in the next")
+    noted = note_once(job, at=at, what="its copy is longer than one run, and goes on in the next")
     return replace(noted, attempts=0, due_at=due_at, updated_at=at)
-
-
-def _ended_with(job: Job, callback: Callback) -> bool:
-    """Whether this very success ended badly already: a queue's repetition is no news, what the poller or a person finds is."""
-    sources = [output.source_url for output in job.outputs]
-    return job.state in (_S.LOST, _S.REJECTED) and bool(sources) and sources == [output.url for output in callback.outputs]
-
-
-def _planned(output: Output) -> JobOutput:
-    return JobOutput(source_url=output.url, role=output.role, name=output.name, seconds=output.seconds)
-
-
-def _once(job: Job, *, at: datetime, what: str) -> Job:
-    return job if any(event.what == what for event in job.history) else note(job, at=at, what=what)
-
-
-def _clamp(seconds: float | None) -> float:
-    return min(max(seconds or 0.0, 0.0), SETTLED_TTL.total_seconds())

@@ -10,7 +10,7 @@ from reelkeeper.adapters.nca import Status
 from reelkeeper.domain import found
 from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.domain.evidence import Judgement, Search, Verdict
-from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, move, note, tried
+from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, move, note_once, tried
 from reelkeeper.domain.message import QUEUE_LIMIT_BYTES, Message, Pointer, encode, point
 from reelkeeper.domain.timing import LONGEST_IN_LEDGER, source_ends_at
 from reelkeeper.services.round import Round
@@ -47,7 +47,7 @@ def decide(
     if judgement.gone:
         # Looked at again as soon as that can be proof.
         look_again = min(look_again, LOOK_AGAIN * 2)
-    noted = _once(job, at=at, what=judgement.why)
+    noted = note_once(job, at=at, what=judgement.why)
     return Decision(replace(noted, gone_since=gone_since, due_at=at + look_again))
 
 
@@ -132,7 +132,3 @@ def ends_at(job: Job) -> datetime:
 def _again(job: Job) -> timedelta:
     doublings: int = 1 << min(job.attempts, 10)
     return min(_SENT_AGAIN * doublings, LONGEST_IN_LEDGER)
-
-
-def _once(job: Job, *, at: datetime, what: str) -> Job:
-    return job if any(event.what == what for event in job.history) else note(job, at=at, what=what)

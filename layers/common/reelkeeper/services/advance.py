@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import cast
 
 from reelkeeper.domain.errors import Refused, RetryLater, Unfinished
-from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, carried_on, receive
+from reelkeeper.domain.job import LOOK_AGAIN, Job, JobState, carried_on
 from reelkeeper.domain.message import CALLBACKS_PREFIX, Message
 from reelkeeper.domain.ping import answered
+from reelkeeper.domain.receiving import receive
 from reelkeeper.domain.references import references
 from reelkeeper.domain.telling import TELLABLE
 from reelkeeper.domain.timing import retry_delay

@@ -13,8 +13,8 @@ from reelkeeper.adapters.inbox import Waiting
 from reelkeeper.adapters.queue import Letter
 from reelkeeper.domain.callback import Callback, parse
 from reelkeeper.domain.errors import Gone, Refused
-from reelkeeper.domain.job import job_key
 from reelkeeper.domain.message import QUEUE_LIMIT_BYTES, Message, NotAMessage, Pointer, decode, encode, point
+from reelkeeper.domain.receiving import job_key
 
 # So long nobody else sees the dead letters while a person decides; an interrupted command leaves them to this.
 WHILE_DECIDING = timedelta(minutes=5)

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from reelkeeper.domain.callback import Callback
 from reelkeeper.domain.errors import RetryLater
-from reelkeeper.domain.job import Job, job_key
+from reelkeeper.domain.job import Job
 from reelkeeper.domain.message import Message
+from reelkeeper.domain.receiving import job_key
 from reelkeeper.domain.timing import LONGEST_IN_QUEUE, retry_delay, spread
 from reelkeeper.domain.trace import trace_id
 from reelkeeper.services.lease import Leases

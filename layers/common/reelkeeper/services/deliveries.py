@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from reelkeeper.domain.callback import parse
 from reelkeeper.domain.errors import Gone, RetryLater
-from reelkeeper.domain.job import job_key
 from reelkeeper.domain.message import INBOX_PREFIX, NotAMessage, Pointer, decode, encode, point
+from reelkeeper.domain.receiving import job_key
 from reelkeeper.metric import Metric
 from reelkeeper.services.batch import Batch, Delivery, Heard, Step, latest
 from reelkeeper.telemetry import logger, record

@@ -8,8 +8,9 @@ from reelkeeper.adapters.inbox import Waiting
 from reelkeeper.adapters.queue import Letter
 from reelkeeper.domain.callback import parse
 from reelkeeper.domain.errors import Gone, RetryLater
-from reelkeeper.domain.job import Job, job_key, note
+from reelkeeper.domain.job import Job, note
 from reelkeeper.domain.message import QUEUE_LIMIT_BYTES, Message, NotAMessage, decode, encode, point
+from reelkeeper.domain.receiving import job_key
 from reelkeeper.services.round import Round
 from reelkeeper.telemetry import logger
 
