@@ -16,7 +16,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +71,21 @@ def wrong(name: str, value: str, declared: Mapping[str, Any]) -> str | None:
 
 def main() -> int:
     arguments = _arguments()
+    stopped = "Stopped. What was deployed stays as it is; run it again to go on."
+    return in_a_line(lambda console: deploy(arguments, console), stopped=stopped)
+
+
+def in_a_line(work: Callable[[Console], int], *, stopped: str) -> int:
+    """Do the work with a screen; a refusal is one line and status 2, Ctrl-C says `stopped` and is 130."""
+    # Without emoji: rich takes the `:secret:` of an ARN for one.
     console = Console(emoji=False, highlight=False)
     try:
-        return deploy(arguments, console)
+        return work(console)
     except Refused as refusal:
         console.print(f"[red]{refusal}[/]", soft_wrap=True)
         return 2
     except KeyboardInterrupt:
-        console.print("\nStopped. What was deployed stays as it is; run it again to go on.")
+        console.print(f"\n{stopped}")
         return 130
 
 

@@ -8,7 +8,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from rich.console import Console
 
-from scripts.deploy import Refused, caller, stack
+from scripts.deploy import Refused, caller, in_a_line, stack
 
 KEPT = {
     "BucketName": "the bucket with every file (S3)",
@@ -19,15 +19,7 @@ KEPT = {
 
 def main() -> int:
     arguments = _arguments()
-    console = Console(emoji=False, highlight=False)
-    try:
-        return destroy(arguments, console)
-    except Refused as refusal:
-        console.print(f"[red]{refusal}[/]", soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print("\nStopped.")
-        return 130
+    return in_a_line(lambda console: destroy(arguments, console), stopped="Stopped.")
 
 
 def destroy(arguments: argparse.Namespace, console: Console) -> int:

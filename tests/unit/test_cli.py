@@ -98,3 +98,15 @@ def test_no_function_imports_the_command() -> None:
     assert len(handlers) == 3
     names = {name.split(".")[0:2][-1] for handler in handlers for name in imported(handler)}
     assert not names & {"cli", "cyclopts", "rich"}
+
+
+def test_an_arn_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rich takes the `:secret:` in it for an emoji unless it is told not to."""
+    arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:reelkeeper"
+    screen = Screen()
+    screen.say(arn)
+    screen.table(("what",), ((arn,),))
+    screen.problem(arn)
+    shown = capsys.readouterr()
+    assert shown.out.count(arn) == 2
+    assert arn in shown.err

@@ -96,6 +96,7 @@ def _console(*, stderr: bool) -> "Console":
     from rich.console import Console  # noqa: PLC0415
 
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    # Without emoji: rich takes the `:secret:` of an ARN for one.
     return Console(emoji=False, stderr=stderr, highlight=False, width=None if terminal else _PIPED_WIDTH)
 
 
