@@ -13,7 +13,7 @@ from reelkeeper.domain.fleet import Fleet, gone, renewed
 from reelkeeper.domain.job import Job
 from reelkeeper.domain.timing import INVESTIGATE
 from reelkeeper.services.round import Round
-from reelkeeper.telemetry import logger
+from reelkeeper.telemetry import logger, of
 
 # The window reaches a little further back than the oldest job, and never further than this: older ones are asked for singly.
 _SPARE = timedelta(minutes=10)
@@ -71,19 +71,19 @@ def ask_singly(sweep: Round, jobs: Sequence[Job]) -> dict[str, Status | NotFound
     nca = sweep.outside.nca
     if nca is None:
         return {job.job_id: Silence.NO_ROUTE for job in jobs}
-    answers = sweep.side_by_side(lambda job: _single(nca, job.job_id), jobs)
+    answers = sweep.side_by_side(lambda job: _single(nca, job), jobs)
     return {job.job_id: answer or Silence.NO_ANSWER for job, answer in zip(jobs, answers, strict=True)}
 
 
-def _single(nca: Nca, job_id: str) -> Status | NotFound | Silence:
+def _single(nca: Nca, job: Job) -> Status | NotFound | Silence:
     try:
-        return nca.status(job_id)
+        return nca.status(job.job_id)
     except NotFound as error:
         return error
     except NoStatusRoute:
         return Silence.NO_ROUTE
     except Malformed as error:
-        logger.warning("NCA's answer cannot be read", job_id=job_id, reason=error.reason)
+        logger.warning("NCA's answer cannot be read", **of(job, reason=error.reason))
         return Silence.MALFORMED
     except (RetryLater, Refused):
         return Silence.NO_ANSWER
