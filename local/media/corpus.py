@@ -4,6 +4,7 @@ Small on purpose: two seconds of a moving picture and a tone, encoded once and k
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -138,7 +139,10 @@ def encode(specimen: Specimen, *, seconds: float = SECONDS) -> bytes:
     with TemporaryDirectory() as folder:
         # A path, since FFmpeg opens the file again to move its index to the front.
         path = Path(folder) / "specimen"
-        _encode(path, specimen, seconds)
+        # In a thread of its own: as root SVT-AV1 gives the thread that calls it real-time priority, and for good. Whatever is
+        # started from there inherits it, and a Go or Node process then starves the very thread it is waiting for.
+        with ThreadPoolExecutor(1) as hand:
+            hand.submit(_encode, path, specimen, seconds).result()
         return path.read_bytes()
 
 

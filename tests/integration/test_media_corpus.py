@@ -1,8 +1,11 @@
 """The gate against the corpus: every good file is called what it is, every spoiled one turned away for the right reason."""
 
+import os
+import threading
+
 import pytest
 
-from local.media.corpus import SPECIMENS, Specimen, content
+from local.media.corpus import SPECIMENS, Specimen, content, encode
 from local.media.damage import Damaged, damaged, matches
 from reelkeeper.adapters.probe import Probe
 from reelkeeper.domain.media import Rejected, claim
@@ -22,6 +25,13 @@ def probe() -> Probe:
 def test_the_corpus_is_as_large_as_promised() -> None:
     assert len(SPECIMENS) >= 40
     assert len({specimen.name for specimen in SPECIMENS}) == len(SPECIMENS)
+
+
+def test_making_it_leaves_nobody_with_real_time_priority() -> None:
+    """As root SVT-AV1 raises its caller to FIFO 99; whatever is started later would inherit that and starve the machine."""
+    encode(next(one for one in SPECIMENS if one.name == "av1.mp4"))
+    threads = {os.sched_getscheduler(one.native_id) for one in threading.enumerate() if one.native_id}
+    assert threads == {os.SCHED_OTHER}
 
 
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda specimen: specimen.name)
