@@ -11,6 +11,7 @@ from local.seaweedfs import Store
 from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.adapters.source import Source
 from reelkeeper.domain.errors import Refused, RetryLater
+from reelkeeper.domain.stores import Place
 from reelkeeper.services.transfer import Copier
 from reelkeeper.settings import SourceSettings, StorageSettings
 from tests.integration.conftest import DOMAIN, LARGE, SMALL
@@ -112,9 +113,29 @@ def test_a_second_copy_is_the_same_and_another_file_is_refused(store: Store, nam
     ("wrong", "says"),
     [({"keys": ("reelkeeper", "wrong")}, "SignatureDoesNotMatch"), ({"keys": ("nobody", "wrong")}, "InvalidAccessKeyId")],
 )
-def test_wrong_keys_are_told_as_such_and_tried_again_once_mended(store: Store, wrong: dict[str, Any], says: str) -> None:
+def test_wrong_keys_are_told_as_such_and_remembered_so_that_the_secret_is_read_again(
+    store: Store, wrong: dict[str, Any], says: str
+) -> None:
+    bucket = Bucket(settings(store), **wrong)
     with pytest.raises(RetryLater, match=says):
-        copy(store, "small.mp4", "never.mp4", Bucket(settings(store), **wrong))
+        copy(store, "small.mp4", "never.mp4", bucket)
+    assert bucket.refused
+
+
+def test_a_look_is_enough_to_know_that_the_keys_are_refused_and_where_it_is_not_ours_it_says_nothing(store: Store) -> None:
+    bucket = Bucket(settings(store), keys=("nobody", "wrong"))
+    assert bucket.look(Place("made", "small.mp4")) is None
+    assert not bucket.refused
+    with pytest.raises(RetryLater, match="check the storage settings"):
+        bucket.head("small.mp4")
+    assert bucket.refused
+
+
+def test_good_keys_are_never_taken_for_refused(store: Store) -> None:
+    bucket = Bucket(settings(store), keys=store.keys)
+    assert bucket.head("never.mp4") is None
+    assert bucket.look(Place("nowhere", "never.mp4")) is None
+    assert not bucket.refused
 
 
 @pytest.mark.parametrize(("name", "body"), [("small.mp4", SMALL), ("large.mp4", LARGE)])

@@ -301,6 +301,8 @@ class FakeUpload(Upload):
 class FakeBucket(Bucket):
     """Objects by key, never overwritten; `puts` counts how often each was sent, `reasons` say why one was set aside."""
 
+    refused = False
+
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
         self.described: dict[str, tuple[str, str]] = {}

@@ -4,7 +4,8 @@ Requests that carry no file go through boto3; parts of a file go through adapter
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from io import IOBase
@@ -68,9 +69,14 @@ class Bucket:
         self._client = client_for(settings, keys, width=width)
         self._wire = Wire(self._client, settings, keys)
 
+    @property
+    def refused(self) -> bool:
+        """Whether the store refused the secret's keys."""
+        return self._wire.refused
+
     def head(self, key: str) -> Stored | None:
         """The object under a key, or None."""
-        return self._head(Place(self._settings.bucket, key))
+        return self._head(Place(self._settings.bucket, key), self._wire.translated)
 
     def neighbour(self, url: str) -> Place | None:
         """The object of this store that a URL shows, where the settings name its bucket."""
@@ -83,13 +89,14 @@ class Bucket:
     def look(self, place: Place) -> Stored | None:
         """An object of another bucket in this store; None where there is none or it is not ours to read."""
         try:
-            return self._head(place)
+            # Not being let in there says nothing of the key.
+            return self._head(place, translated)
         except RetryLater:
             return None
 
     def crc32(self, key: str) -> int:
         """The checksum of an object, read back from the store."""
-        with translated():
+        with self._wire.translated():
             body = self._client.get_object(Bucket=self._settings.bucket, Key=key)["Body"]
             value = 0
             for chunk in body.iter_chunks(MIB):
@@ -136,7 +143,7 @@ class Bucket:
     def begin(self, key: str, *, name: str) -> Upload:
         """Start a multipart upload."""
         checksum: dict[str, Any] = {} if self._own else {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
-        with translated():
+        with self._wire.translated():
             answer = self._client.create_multipart_upload(
                 Bucket=self._settings.bucket, Key=key, **checksum, **self._describe(name)
             )
@@ -148,7 +155,7 @@ class Bucket:
 
     def abandoned(self, key: str) -> Iterator[Upload]:
         """Multipart uploads of a key that nobody has finished."""
-        with translated():
+        with self._wire.translated():
             answer = self._client.list_multipart_uploads(Bucket=self._settings.bucket, Prefix=key)
         for found in answer.get("Uploads", []):
             if found["Key"] == key:
@@ -157,7 +164,7 @@ class Bucket:
     def read(self, key: str, start: int, length: int) -> bytes:
         """The object's bytes from `start` on, `length` of them or as many as there are; raises Gone where no object is."""
         try:
-            with translated():
+            with self._wire.translated():
                 span = f"bytes={start}-{start + length - 1}"
                 body: bytes = self._client.get_object(Bucket=self._settings.bucket, Key=key, Range=span)["Body"].read()
         except Missing:
@@ -175,7 +182,7 @@ class Bucket:
         # Metadata travels as a header, which carries nothing but ASCII.
         why = {"reason": reason.encode("ascii", "replace").decode()[:_REASON_CHARS]}
         self._move(key, aside, {**described, "Metadata": why})
-        with translated():
+        with self._wire.translated():
             self._client.delete_object(Bucket=self._settings.bucket, Key=key)
         return aside
 
@@ -187,14 +194,14 @@ class Bucket:
         source: Any = {"Bucket": self._settings.bucket, "Key": key}
         extra = {**described, "MetadataDirective": "REPLACE"}
         try:
-            with translated():
+            with self._wire.translated():
                 self._client.copy(source, self._settings.bucket, to, ExtraArgs=extra, Config=_COPYING)
         except Missing:
             raise Gone(f"there is no object under {key}") from None
 
     def versions(self, prefix: str, *, limit: int) -> tuple[Version, ...]:
         """What was ever stored under a prefix, overwritten and deleted included, where the store keeps versions."""
-        with translated():
+        with self._wire.translated():
             page = self._client.list_object_versions(Bucket=self._settings.bucket, Prefix=prefix, MaxKeys=limit)
         found = [
             Version(one["Key"], one["Size"], one["LastModified"], latest=one["IsLatest"]) for one in page.get("Versions", [])
@@ -208,9 +215,9 @@ class Bucket:
         """The permanent URL of an object."""
         return permanent_url(self._settings.public_url, key)
 
-    def _head(self, place: Place) -> Stored | None:
+    def _head(self, place: Place, meaning: Callable[[], AbstractContextManager[None]]) -> Stored | None:
         try:
-            with translated():
+            with meaning():
                 # Backblaze B2 refuses whatever speaks of checksums, a question too.
                 asked: Any = {} if self._own else {"ChecksumMode": "ENABLED"}
                 found: Mapping[str, Any] = self._client.head_object(Bucket=place.bucket, Key=place.key, **asked)

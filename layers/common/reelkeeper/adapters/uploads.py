@@ -8,6 +8,7 @@ Here the signature leaves the body out, the checksum is taken on the way, and go
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from urllib3.exceptions import HTTPError
 
-from reelkeeper.adapters.verdicts import Missing, NotOffered, Taken, judge, translated
+from reelkeeper.adapters.verdicts import KeyRefused, Missing, NotOffered, Taken, judge, translated
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.parts import Span, crc32_text, crc32_value
 from reelkeeper.domain.stores import Place
@@ -54,9 +55,21 @@ class Wire:
         # AWS checks what it gets; of the other stores some choke on what they do not know.
         self.checked = not settings.endpoint
         self._keys = keys if settings.endpoint else None
+        # Whether the store refused the keys of the secret; AWS is asked with the function's own role.
+        self.refused = False
         # What the store can do under no condition only, once it has said so.
         self._unconditional: set[str] = set()
         self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS_KEPT, retries=False, timeout=urllib3.Timeout(connect=5, read=60))
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """As verdicts.translated, and a key that was refused is remembered."""
+        try:
+            with translated():
+                yield
+        except KeyRefused:
+            self.refused = self._keys is not None
+            raise
 
     def once(self, what: str, key: str, write: Callable[[Mapping[str, Any]], object]) -> None:
         """Write under a key that nothing is under yet, in the way called `what`; raises Taken.
@@ -66,17 +79,17 @@ class Wire:
         """
         if what not in self._unconditional:
             try:
-                with translated():
+                with self.translated():
                     write({"IfNoneMatch": "*"})
             except NotOffered:
                 self._unconditional.add(what)
             else:
                 return
         try:
-            with translated():
+            with self.translated():
                 self.client.head_object(Bucket=self.bucket, Key=key)
         except Missing:
-            with translated():
+            with self.translated():
                 write({})
         else:
             raise Taken(f"{key} is in use")
@@ -109,7 +122,8 @@ class Wire:
             wait = answer.headers.get("retry-after", "")
             delay = timedelta(seconds=min(int(wait), 900)) if wait.isdecimal() else None
             code = found[1].decode("ascii", "replace") if found else str(answer.status)
-            raise judge(code, f"{answer.status} {code} at {shown}", delay=delay)
+            with self.translated():
+                raise judge(code, f"{answer.status} {code} at {shown}", delay=delay)
         return answer.headers
 
 
@@ -153,7 +167,7 @@ class Upload:
     def copy(self, span: Span, place: Place, etag: str) -> Part:
         """Have the store fill one part from one of its objects; raises Taken where that is another object by now."""
         source: Any = {"Bucket": place.bucket, "Key": place.key}
-        with translated():
+        with self._wire.translated():
             answer = self._wire.client.upload_part_copy(
                 **self._mine,
                 PartNumber=span.number,
@@ -167,7 +181,7 @@ class Upload:
     def parts(self) -> dict[int, Part] | None:
         """What the store has of it by number, or None where it knows of no such upload (finished, or aborted)."""
         try:
-            with translated():
+            with self._wire.translated():
                 pages = self._wire.client.get_paginator("list_parts").paginate(**self._mine)
                 return {
                     found["PartNumber"]: Part(found["PartNumber"], found["ETag"], found["Size"], _crc32(found))
@@ -193,7 +207,7 @@ class Upload:
     def abort(self) -> None:
         """Throw the parts away; an upload that is gone already is fine."""
         try:
-            with translated():
+            with self._wire.translated():
                 self._wire.client.abort_multipart_upload(**self._mine)
         except Missing:
             return

@@ -31,6 +31,10 @@ class Throttled(RetryLater):
     """The store asks for less."""
 
 
+class KeyRefused(RetryLater):
+    """The store does not let this key do that: it is wrong, withdrawn, or has too few rights."""
+
+
 class NotOffered(RetryLater):
     """The store does not know what it was asked for."""
 
@@ -46,12 +50,12 @@ _DELAYED: Mapping[str, type[RetryLater]] = {
     **dict.fromkeys(("SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "503", "429"), Throttled),
 }
 # Settings or rights are wrong: a person must act, and the copy waits for it, since the job is not to blame.
-_MISCONFIGURED = frozenset(
-    {
-        *("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessControlListNotSupported"),
-        *("AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidBucketName", "AllAccessDisabled"),
-    }
-)
+_MISCONFIGURED: Mapping[str, type[RetryLater]] = {
+    # A HEAD is answered without a body, and so without a code.
+    **dict.fromkeys(("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"), KeyRefused),
+    **dict.fromkeys(("NoSuchBucket", "AccessControlListNotSupported", "AuthorizationHeaderMalformed"), RetryLater),
+    **dict.fromkeys(("PermanentRedirect", "InvalidBucketName", "AllAccessDisabled"), RetryLater),
+}
 
 
 def judge(code: str, message: str, *, delay: timedelta | None = None) -> Exception:
@@ -60,7 +64,7 @@ def judge(code: str, message: str, *, delay: timedelta | None = None) -> Excepti
         return _VERDICTS[code](message)
     if code in _MISCONFIGURED:
         reason = f"the bucket says {code}: {message}; check the storage settings and the function's role"
-        return RetryLater(reason, delay=_UNTIL_SOMEONE_ACTS)
+        return _MISCONFIGURED[code](reason, delay=_UNTIL_SOMEONE_ACTS)
     return _DELAYED.get(code, RetryLater)(f"the bucket did not take it: {message}", delay=delay)
 
 
