@@ -19,6 +19,8 @@ REELKEEPER = str(Path(sys.executable).with_name("reelkeeper"))
 # A control sequence (ECMA-48), a control character, or text.
 _PIECES = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\x1b[@-Z\\-_]|([\r\n])|([^\x1b\r\n]+)")
 
+_ASKS = re.compile(rb"\[y/N\]|\(not shown\): ")
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -89,7 +91,7 @@ def render(raw: str) -> str:
 
 def _wait_for_the_question(heard: list[bytes], process: "subprocess.Popen[bytes]", timeout: float) -> None:
     ends = time.monotonic() + timeout
-    while b"[y/N]" not in b"".join(heard) and process.poll() is None and time.monotonic() < ends:
+    while not _ASKS.search(b"".join(heard)) and process.poll() is None and time.monotonic() < ends:
         time.sleep(0.02)
 
 

@@ -107,7 +107,7 @@ def _deploy(here: Operated) -> dict[str, str]:
     cloudformation = here.client("cloudformation")
     outputs = {name: {"Value": {"Ref": logical}} for name, logical in _OUTPUTS.items()}
     names = {f"{name}FunctionName": {"Value": f"{STACK}-{name.lower()}"} for name in _FUNCTIONS}
-    api = {"ApiAddress": {"Value": "https://api.example.com"}}
+    api = {"ApiAddress": {"Value": "https://api.example.com"}, "PrintWebhookBaseUrl": {"Value": "aws secretsmanager … | sed …"}}
     body = {"Resources": declared, "Outputs": {**outputs, **names, **api}}
     cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(body))
     described = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]

@@ -53,6 +53,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("resubmit", "resubmit:resubmit", "Have NCA make again what failed or was lost.", ACT, examples.RESUBMIT),
     Command("replay", "replay:replay", "Send a callback that was kept in again.", ACT, examples.REPLAY),
     Command("redrive", "redrive:redrive", "Send dead letters in again, by their reasons.", ACT, examples.REDRIVE),
+    Command("rotate", "rotate:rotate", "Another token for the webhook, or other keys.", ACT, examples.ROTATE),
     Command("backfill", "backfill:backfill", "Keep what was in Airtable before Reelkeeper was.", ACT, examples.BACKFILL),
     Command("copy", "copy:copy", "Copy any URL into a bucket, in parallel and checked.", FILES, examples.COPY),
 )

@@ -88,6 +88,15 @@ allows, and never twice for the same job.
     reelkeeper resubmit 596107c1-6a62-45a8-957d-fba778a09755
 """
 
+ROTATE = """No callback is turned away meanwhile, and no other key of the secret is touched. A key that is not accepted is not
+put there.
+
+    reelkeeper rotate webhook-token
+    reelkeeper rotate webhook-token --finish
+    reelkeeper rotate airtable
+    pass show airtable | reelkeeper rotate airtable --yes
+"""
+
 DOCTOR = """Settings, secrets, rights, bucket, permanent address, Airtable, NCA, the webhook from outside, and a round trip
 through NCA. Exit status 0: all is well, or only warnings; 1: something failed; 2: it could not be looked at all.
 

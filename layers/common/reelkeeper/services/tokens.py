@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from reelkeeper.domain.errors import RetryLater
 
 # A stranger's guesses may make us read the secret again this often, and no oftener.
-_READ_AGAIN_AFTER = timedelta(seconds=60)
+READ_AGAIN_AFTER = timedelta(seconds=60)
 
 
 class Tokens:
@@ -29,7 +29,7 @@ class Tokens:
             self._refresh()
         if self._matches(candidate):
             return True
-        if self._read_at is not None and self._clock() - self._read_at >= _READ_AGAIN_AFTER:
+        if self._read_at is not None and self._clock() - self._read_at >= READ_AGAIN_AFTER:
             self._refresh()
             return self._matches(candidate)
         return False
