@@ -1,4 +1,4 @@
-"""The deployed stack with its two stand-ins, started once for all e2e tests: the real template, with IAM enforced."""
+"""The deployed stack with its two stand-ins, started once for all e2e tests of a worker: the real template, IAM enforced."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ from local.media import make
 from local.stack import Stack
 from local.world import World
 from local.world import world as start
+from tests.e2e.stacks import stack_of
 
 HERE = Path(__file__).parent
 
@@ -20,9 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("e2e")
             # The first test waits for the build and the deployment.
             item.add_marker(pytest.mark.timeout(600))
-            # One stack for all of them, in one of the workers; the other meanwhile has the rest.
-            item.add_marker(pytest.mark.xdist_group("stack"))
-    # It reads what all the others have written.
+            if item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group(stack_of(item.path.name)))
+    # It reads what all the others of its stack have written.
     items.sort(key=lambda item: item.path.name == "test_what_was_logged.py")
 
 

@@ -1,6 +1,6 @@
 """Every line that the functions wrote while the tests before this one ran: whose it is, what it counts, and nothing secret.
 
-Runs last (see conftest.py); alone it brings a little traffic of its own.
+Runs last on each of the stacks (see conftest.py); alone it brings a little traffic of its own.
 """
 
 import json
@@ -15,6 +15,7 @@ from local.stack import Stack
 from local.world import World
 from reelkeeper.metric import NAMESPACE, Metric
 from tests.e2e.ledger import settled
+from tests.e2e.stacks import STACKS
 from tests.e2e.waiting import until
 
 FUNCTIONS = ("webhook", "persist", "poller")
@@ -41,7 +42,7 @@ def traffic(world: World) -> None:
     world.aws.invoke("poller")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STACKS])
 def lines(stack: Stack, traffic: None) -> dict[str, list[str]]:
     return {name: stack.logs(name) for name in FUNCTIONS}  # type: ignore[arg-type]
 
