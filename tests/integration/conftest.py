@@ -1,12 +1,14 @@
 """What the integration tests share: AWS in process (moto), and one SeaweedFS for all that need a store (one xdist group)."""
 
 import random
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
 
 from local import seaweedfs
 from local.seaweedfs import Store
@@ -43,13 +45,29 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def dynamodb(aws: None) -> Any:
+def dynamodb(aws: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A client; the table `ledger` has the template's keys and indexes."""
+    _make_atomic(monkeypatch)
     client = boto3.client("dynamodb")
     declared = resource("Ledger")
     names = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
     client.create_table(TableName="ledger", **{name: declared[name] for name in names})
     return client
+
+
+def _make_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB judges a condition and writes in one step; moto lets another thread in between."""
+    alone = threading.RLock()
+
+    def locked(write: Callable[..., Any]) -> Callable[..., Any]:
+        def wait_and_write(*args: Any, **options: Any) -> Any:
+            with alone:
+                return write(*args, **options)
+
+        return wait_and_write
+
+    for name in ("put_item", "update_item", "delete_item", "transact_write_items"):
+        monkeypatch.setattr(DynamoDBBackend, name, locked(getattr(DynamoDBBackend, name)))
 
 
 @pytest.fixture
