@@ -13,12 +13,13 @@ benchmark asks for memory (`in_memory`), because a disk that writes back what an
 import argparse
 import json
 import os
+import re
 import shutil
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,9 @@ def serve(*, port: int = 0, in_memory: bool = False, domain: str = "", room_mb: 
         store = Store(f"http://127.0.0.1:{choose(port, 'the store')}", "reelkeeper", "a-secret-of-this-run", folder)
         log = folder / "weed.log"
         environ = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}
-        weed = ending.enter_context(process.running(_command(store, domain), environ=environ, log=log, cwd=folder))
+        command = _command(store, domain)
+        ending.callback(_remove_sockets, command)
+        weed = ending.enter_context(process.running(command, environ=environ, log=log, cwd=folder))
         # What it holds ends with it, so it need not take leave of anyone.
         ending.callback(weed.kill)
         _wait_ready(store, weed.poll, log)
@@ -157,6 +160,12 @@ def _command(store: Store, domain: str) -> list[str]:
         "-s3",
         *(f"-{name}={value}" for name, value in options.items()),
     ]
+
+
+def _remove_sockets(command: Iterable[str]) -> None:
+    """What it puts into /tmp whatever TMPDIR says, and leaves there when it is killed."""
+    for role, port in re.findall(r"-(master|volume|filer|s3)\.port\.grpc=(\d+)", " ".join(command)):
+        Path(f"/tmp/seaweedfs-{role}-grpc-{port}.sock").unlink(missing_ok=True)
 
 
 def _memory(room_mb: int) -> Path | None:
