@@ -29,7 +29,9 @@ from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import persist
 from reelkeeper.services.recover import sweep
 from reelkeeper.telemetry import logger
-from tests.unit.fakes import Clock, FakeLedger, Fakes
+from tests.unit.fakes.clock import Clock
+from tests.unit.fakes.ledger import FakeLedger
+from tests.unit.fakes.outside import Fakes
 
 SIZES = (10, 100, 1_000, 10_000)
 # The bars are for this many.

@@ -18,7 +18,7 @@ from reelkeeper.domain.message import encode
 from reelkeeper.services.outside import Outside
 from reelkeeper.services.persist import persist
 from tests.unit.builders import a_callback_body, a_message
-from tests.unit.fakes import Fakes
+from tests.unit.fakes.outside import Fakes
 from tests.unit.test_pace import OneAtATime
 
 JOBS, WORKERS, SHARE = 200, 4, 4

@@ -9,7 +9,7 @@ from reelkeeper.domain.job import Job
 from reelkeeper.domain.message import encode
 from reelkeeper.services.persist import persist
 from tests.unit.builders import JOB_ID, RECORD_ID, a_callback_body, a_message
-from tests.unit.fakes import Fakes
+from tests.unit.fakes.outside import Fakes
 
 FILM = b"film"
 MINUTE = timedelta(minutes=1)

@@ -14,7 +14,7 @@ from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.message import decode, encode
 from reelkeeper.services.audit import KEPT_A_SWEEP, Audited, audit
 from tests.unit.builders import FILE_URL, JOB_ID, NOW, RECORD_ID, a_callback_body, a_job, a_message
-from tests.unit.fakes import Fakes
+from tests.unit.fakes.outside import Fakes
 from tests.unit.line import Line
 
 FILM = b"frames" * 1_000

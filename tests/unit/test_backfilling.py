@@ -13,7 +13,7 @@ from reelkeeper.domain.message import Message, decode, encode
 from reelkeeper.services.audit import audit
 from reelkeeper.services.backfill import find, send
 from tests.unit.builders import NOW, a_job
-from tests.unit.fakes import MAPPING, Fakes
+from tests.unit.fakes.outside import MAPPING, Fakes
 from tests.unit.line import Line
 
 FILM = b"film" * 50

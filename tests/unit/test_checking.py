@@ -13,7 +13,9 @@ from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.domain.schema import Field, Schema
 from reelkeeper.services.checking import ROWS_LOOKED_AT, Addresses, check_airtable, check_storage
 from tests.unit.builders import NOW
-from tests.unit.fakes import MAPPING, FakeAirtable, FakeBucket, FakeViewer
+from tests.unit.fakes.airtable import FakeAirtable
+from tests.unit.fakes.outside import MAPPING
+from tests.unit.fakes.store import FakeBucket, FakeViewer
 from tests.unit.test_schema import the_engines_base
 
 KEPT = "https://kept.example.net/outputs/a/0-a.mp4"

@@ -9,7 +9,7 @@ from reelkeeper.domain.errors import Gone, Refused, RetryLater
 from reelkeeper.domain.media import Look, claim
 from reelkeeper.domain.streams import Stream
 from reelkeeper.services.gate import TRIES_BEFORE_UNSEEN, Gate, Object
-from tests.unit.fakes import FakeBucket
+from tests.unit.fakes.store import FakeBucket
 
 KEY = "outputs/job/0-film.mp4"
 H264 = Stream("video", "h264", "Main", "yuv420p", 320, 180)

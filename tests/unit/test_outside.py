@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.fakes import Fakes
+from tests.unit.fakes.outside import Fakes
 
 
 @pytest.mark.parametrize("who", ["airtable", "nca", "bucket"])

@@ -14,7 +14,7 @@ from moto import mock_aws
 from reelkeeper.adapters.pace import PATIENCE, Pace, UsedUp
 from reelkeeper.domain.errors import RetryLater
 from tests.unit.builders import NOW
-from tests.unit.fakes import Clock
+from tests.unit.fakes.clock import Clock
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

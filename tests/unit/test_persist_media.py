@@ -10,7 +10,7 @@ from reelkeeper.domain.job import JobState
 from reelkeeper.domain.streams import Stream
 from reelkeeper.services.gate import TRIES_BEFORE_UNSEEN
 from tests.unit.builders import JOB_ID, a_callback_body
-from tests.unit.fakes import Fakes
+from tests.unit.fakes.outside import Fakes
 from tests.unit.line import Line
 from tests.unit.test_gate import H264, MATROSKA, MP4, FakeDecoder
 

@@ -20,7 +20,7 @@ from reelkeeper.services.recover import Swept, sweep
 from reelkeeper.services.resubmit import Loss, resubmit
 from reelkeeper.services.round import Round
 from tests.unit.builders import FILE_URL, JOB_ID, NOW, RECORD_ID, a_callback_body, a_failure_body, a_job, a_message
-from tests.unit.fakes import MAPPING, Fakes
+from tests.unit.fakes.outside import MAPPING, Fakes
 
 MINUTE = timedelta(minutes=1)
 ROW = {"Status": "processing", "External Job ID": JOB_ID, "Type": "concatenate"}

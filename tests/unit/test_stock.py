@@ -8,7 +8,7 @@ from reelkeeper.domain.job import JobState
 from reelkeeper.services.stock import take_stock
 from reelkeeper.telemetry import flush
 from tests.unit.builders import NOW, a_job
-from tests.unit.fakes import FakeLedger
+from tests.unit.fakes.ledger import FakeLedger
 from tests.unit.printed import counts
 
 
