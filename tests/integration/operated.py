@@ -22,6 +22,7 @@ from reelkeeper.adapters.ledger import Ledger
 from reelkeeper.adapters.queue import Queue
 from reelkeeper.domain.job import Event, Job, JobState
 from reelkeeper.domain.message import Message, encode
+from tests.terminal import REELKEEPER, Shown, show
 from tests.unit.builders import a_job, a_stored_output
 from tests.unit.cloudformation import resource
 
@@ -96,6 +97,11 @@ def operated() -> Iterator[Operated]:
         here.client("secretsmanager").put_secret_value(SecretId=here.outputs["CredentialsSecretArn"], SecretString=secret)
         _fill(here)
         yield here
+
+
+def reelkeeper(here: Operated, *words: str, types: str = "", **environ: str) -> Shown:
+    """What the command shows in a terminal; `types` is typed when it asks."""
+    return show([REELKEEPER, *words], environ={**here.environ, **environ}, types=types)
 
 
 def _deploy(here: Operated) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Each command in a pseudo-terminal, on a place with jobs in every condition; what it shows is kept in tests/golden."""
 
-import re
 import signal
 import subprocess
 import time
@@ -9,12 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from reelkeeper.adapters.secret_changes import change_secret
-from reelkeeper.adapters.secrets import read_secret
 from reelkeeper.domain.message import Message, decode
 from tests.golden import compare
-from tests.integration.operated import FAILED, KEPT, REJECTED, STUCK, Operated, operated
-from tests.terminal import REELKEEPER, Shown, show
+from tests.integration.operated import FAILED, KEPT, REJECTED, STUCK, Operated, operated, reelkeeper
+from tests.terminal import REELKEEPER
 
 pytestmark = [pytest.mark.xdist_group("operated"), pytest.mark.timeout(600)]
 
@@ -23,10 +20,6 @@ pytestmark = [pytest.mark.xdist_group("operated"), pytest.mark.timeout(600)]
 def here() -> Iterator[Operated]:
     with operated() as place:
         yield place
-
-
-def reelkeeper(here: Operated, *words: str, types: str = "", **environ: str) -> Shown:
-    return show([REELKEEPER, *words], environ={**here.environ, **environ}, types=types)
 
 
 def letters(here: Operated) -> int:
@@ -181,61 +174,3 @@ def test_inbox_takes_in_what_waits_and_redrive_what_is_dead(here: Operated) -> N
     assert (letters(here), list(here.inbox.waiting())) == (0, [])
     assert "There are no dead letters." in reelkeeper(here, "redrive").text
     assert "The inbox is empty." in reelkeeper(here, "inbox").text
-
-
-def webhook_tokens(here: Operated) -> dict[str, str]:
-    return read_secret(here.client("secretsmanager"), here.outputs["WebhookTokenSecretArn"])
-
-
-def test_the_webhooks_token_is_rotated_in_two_steps_and_both_are_valid_in_between(here: Operated) -> None:
-    before = webhook_tokens(here)["token"]
-    compare("rotate", reelkeeper(here, "rotate", "webhook-token", "--wait", "0", types="y\n").text)
-    new = webhook_tokens(here)
-    assert re.fullmatch(r"[A-Za-z0-9]{43}", new["token"])
-    assert new["token"] != before
-    assert new["previous"] == before
-
-    again = reelkeeper(here, "rotate", "webhook-token", "--wait", "0", "--yes")
-    assert (again.status, again.text.count("\n")) == (2, 1)
-    assert "--finish" in again.text
-    assert webhook_tokens(here) == new
-
-    compare("rotate-finish", reelkeeper(here, "rotate", "webhook-token", "--finish", types="y\n").text)
-    assert webhook_tokens(here) == {"token": new["token"], "previous": ""}
-    assert "nothing to finish" in reelkeeper(here, "rotate", "webhook-token", "--finish").text
-
-
-def credentials(here: Operated) -> dict[str, str]:
-    return read_secret(here.client("secretsmanager"), here.outputs["CredentialsSecretArn"])
-
-
-def test_a_new_key_is_tried_before_it_takes_the_place_of_the_earlier_and_the_others_stay(here: Operated) -> None:
-    before = credentials(here)
-    compare("rotate-refused", reelkeeper(here, "rotate", "airtable", types="patWrong.wrong\n").text)
-    for what in ("airtable", "nca"):
-        refused = reelkeeper(here, "rotate", what, "--yes", types="wrong\n")
-        assert refused.status == 2
-        assert "Nothing was changed" in refused.text
-    assert credentials(here) == before
-
-    # As if the earlier one had been another.
-    change_secret(here.client("secretsmanager"), here.outputs["CredentialsSecretArn"], {"airtable_token": "patEarlier.x"})
-    shown = reelkeeper(here, "rotate", "airtable", "--yes", types=f"{here.airtable.token}\n")
-    assert here.airtable.token not in shown.text
-    compare("rotate-airtable", shown.text)
-    assert credentials(here) == before
-
-
-def test_keys_that_are_of_no_use_here_are_not_taken(here: Operated) -> None:
-    for what, why in (("storage", "own bucket"), ("nca-bucket", "NcaBucketUrl")):
-        piped = subprocess.run(
-            [REELKEEPER, "rotate", what, "--yes"],
-            env={**here.environ},
-            capture_output=True,
-            text=True,
-            check=False,
-            input="one\ntwo\n",
-        )
-        assert piped.returncode == 2
-        assert why in piped.stderr
-    assert set(credentials(here)) == {"airtable_token", "nca_api_key"}

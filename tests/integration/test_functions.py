@@ -17,7 +17,7 @@ from functions.webhook import app as webhook
 from local import airtable
 from reelkeeper.domain.message import Message, Pointer, decode, encode
 from tests.unit.builders import a_callback_body, a_failure_body, a_message
-from tests.unit.cloudformation import ROOT
+from tests.unit.cloudformation import ROOT, resource
 
 TOKEN, PREVIOUS = "new" * 10, "old" * 10
 CONTEXT = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: 300_000)
@@ -267,6 +267,21 @@ def test_a_sweep_with_a_mistake_is_one_line_and_no_failure_of_the_function(
 ) -> None:
     assert wrong in poller.handler({}, CONTEXT)["error"]
     assert wrong in lines(caplog)
+
+
+def test_the_poller_mails_the_report_when_the_schedule_asks_for_it(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very event of the template."""
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    topic = sns.create_topic(Name="people")["TopicArn"]
+    mailbox = sqs.create_queue(QueueName="mailbox")["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:mailbox")
+    monkeypatch.setenv("TOPIC_ARN", topic)
+    event = json.loads(resource("PollerFunction")["Events"]["Report"]["Properties"]["Input"])
+    assert poller.handler(event, CONTEXT) == {"finished": 0, "kept": 0, "exceptions": 0}
+    (letter,) = received(mailbox)
+    assert "0 finished" in letter["Body"]
 
 
 # Importing.
