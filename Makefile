@@ -41,7 +41,7 @@ bench-webhook: setup ## The webhook's cold start and warm answer beside a bare h
 	@$(BIN)/python -m benchmarks.webhook
 
 bench-recovery: setup ## How soon lost jobs are found again, and at what cost in calls
-	@$(BIN)/python -m benchmarks.recovery
+	@$(BIN)/python -m benchmarks.recovery $(ARGS)
 
 bench-copy: setup ## How fast files are copied, and in how much memory
 	@$(BIN)/python -m benchmarks.copy $(ARGS)

@@ -62,14 +62,16 @@ def main() -> int:
     ours: dict[int, Cost] = {}
     loop: dict[int, Cost] = {}
     for jobs in arguments.jobs:
-        console.print(f"{jobs} stuck jobs …")
+        console.print(f"{jobs:,} stuck jobs …")
         with stuck(jobs) as place:
             ours[jobs] = _ours(place)
+        console.print(f"  Reelkeeper took {ours[jobs].taken.seconds:,.1f} s")
         pause()
         if jobs <= arguments.loop_up_to:
             with stuck(jobs) as place:
                 loop[jobs] = _loop(place)
-        console.print(_table(ours, loop))
+            console.print(f"  the obvious loop {loop[jobs].taken.seconds:,.1f} s")
+    console.print(_table(ours, loop))
     evidence, age = by_evidence(arguments.history), by_age(arguments.history)
     console.print(_verdicts(evidence, age))
     return settle(_bars(ours, loop, evidence))
@@ -162,23 +164,25 @@ def _resident() -> int:
 
 def _table(ours: dict[int, Cost], loop: dict[int, Cost]) -> Table:
     table = Table(title="Jobs whose callback never came, brought back", title_justify="left")
-    for column in ("jobs", "", "Airtable a job", "NCA a job", "seconds", "longest sweep s", "memory MB"):
+    table.add_column("jobs", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for column in ("Airtable a job", "NCA a job", "seconds", "longest sweep s", "memory MB"):
         table.add_column(column, justify="right")
     for jobs, cost in ours.items():
         for name, one in (("Reelkeeper", cost), ("obvious loop", loop.get(jobs))):
             if one is None:
-                table.add_row(str(jobs), name, *("not run",) * 5)
+                table.add_row(f"{jobs:,}", name, *("not run",) * 5)
                 continue
             calls = (f"{one.airtable / jobs:.3f}", f"{one.nca / jobs:.3f}")
-            table.add_row(
-                str(jobs), name, *calls, f"{one.taken.seconds:.1f}", f"{one.sweep_s:.1f}", f"{one.taken.memory_mb:.0f}"
-            )
+            sweep_s = f"{one.sweep_s:.1f}" if name == "Reelkeeper" else "-"
+            table.add_row(f"{jobs:,}", name, *calls, f"{one.taken.seconds:,.1f}", sweep_s, f"{one.taken.memory_mb:.0f}")
     return table
 
 
 def _verdicts(evidence: Verdicts, age: Verdicts) -> Table:
     table = Table(title="Wrong verdicts over generated histories", title_justify="left")
-    for column in ("", "jobs", "falsely failed", "falsely completed"):
+    table.add_column("")
+    for column in ("jobs", "falsely failed", "falsely completed"):
         table.add_column(column, justify="right")
     for name, one in (("by evidence", evidence), ("older than 60 minutes = failed", age)):
         table.add_row(name, str(one.jobs), str(one.falsely_failed), str(one.falsely_completed))
