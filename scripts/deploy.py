@@ -3,17 +3,15 @@
     make deploy                                     asks everything
     make deploy ARGS="--stack reelkeeper-prod --profile prod"
     make deploy ARGS="--set AirtableBaseId=app… --set NcaUrl=https://… --yes"
-                                                    asks nothing; keys come from AIRTABLE_TOKEN and NCA_API_KEY, if at all
+                                                    asks nothing; keys come from the environment, if at all
 
-What each parameter means and how it must look is read from template.yaml. Ends with 0 when all is well, 1 when the stack
+Keys may come from AIRTABLE_TOKEN, NCA_API_KEY, NCA_BUCKET_ACCESS_KEY and NCA_BUCKET_SECRET_KEY, SPACES_ACCESS_KEY and
+SPACES_SECRET_KEY. Ends with 0 when all is well, 1 when the stack
 is up but `reelkeeper doctor` found something, 2 when nothing could be done.
 """
 
 import argparse
-import getpass
-import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -21,52 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import requests
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
+from reelkeeper.adapters.secret_changes import change_secret, present_secret
+from reelkeeper.domain.errors import RetryLater
+from scripts.answers import Refused, chosen, doubts, keys
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-# What nobody else can know; all the others have defaults that suit most, and `--set`.
-ASKED = ("AirtableBaseId", "NcaUrl", "SourceHosts", "AlarmEmail")
-KEYS = {
-    "airtable_token": (
-        "AIRTABLE_TOKEN",
-        "An Airtable personal access token with data.records:read and data.records:write on that base.",
-    ),
-    "nca_api_key": ("NCA_API_KEY", "The key your NCA Toolkit wants as x-api-key."),
-}
-TIMEOUT_S = 20
-
-
-class Refused(Exception):
-    """Nothing was done; the message is one line with the remedy."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads the template's plain parts; what CloudFormation computes is of no interest here."""
-
-
-_Loader.add_multi_constructor("!", lambda _loader, _tag, _node: None)
-
-
-def parameters() -> dict[str, dict[str, Any]]:
-    """The template's parameters as it declares them."""
-    found: dict[str, dict[str, Any]] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)["Parameters"]
-    return found
-
-
-def wrong(name: str, value: str, declared: Mapping[str, Any]) -> str | None:
-    """What is wrong with a value, in the template's own words; None where it will do."""
-    if "AllowedValues" in declared and value not in map(str, declared["AllowedValues"]):
-        return f"{name} must be one of: {', '.join(map(str, declared['AllowedValues']))}"
-    if not re.fullmatch(declared.get("AllowedPattern", r"(?s).*"), value):
-        return f"{name} {declared.get('ConstraintDescription', 'does not look right.')}"
-    if declared["Type"] == "Number" and not value.isdecimal():
-        return f"{name} must be a whole number."
-    return None
 
 
 def main() -> int:
@@ -95,21 +57,24 @@ def deploy(arguments: argparse.Namespace, console: Console) -> int:
     console.print(f"Account [bold]{account}[/], region [bold]{session.region_name}[/], stack [bold]{arguments.stack}[/]")
     present = stack(session, arguments.stack)
     values = chosen(arguments, present, console)
-    keys = secrets(arguments, session, present, console)
-    for line in doubts(values, keys):
+    there = _there(session, present)
+    given = keys(values, present["parameters"], there, console, ask=not arguments.yes)
+    for line in doubts(values, given, there):
         console.print(f"  [yellow]{line}[/]", soft_wrap=True)
-    _show(values, keys, console)
+    _show(values, given, console)
     if not arguments.yes and not _yes(console, "Build and deploy this?"):
         raise Refused("Nothing was deployed.")
+    # Where there is a secret already: functions that start with new settings shall find the keys to them.
+    _fill(session, present, given, console)
     _sam(arguments, session, ["build"])
     pairs = [f'{name}="{value}"' for name, value in values.items()]
     rights = ("--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--no-confirm-changeset", "--no-fail-on-empty-changeset")
     _sam(arguments, session, ["deploy", "--stack-name", arguments.stack, *rights, "--parameter-overrides", *pairs])
-    outputs = stack(session, arguments.stack)["outputs"]
-    if keys:
-        _fill(session, outputs["CredentialsSecretArn"], keys)
-        console.print("The keys are in the stack's secret.")
-    if values.get("AlarmEmail"):
+    now = stack(session, arguments.stack)
+    outputs = now["outputs"]
+    if not present["outputs"]:
+        _fill(session, now, given, console)
+    if values.get("AlarmEmail", "") not in ("", present["parameters"].get("AlarmEmail")):
         console.print(f"AWS has sent a mail to {values['AlarmEmail']}: confirm it, or no alarm will reach you.")
     console.print("\nGive your engine the WEBHOOK_BASE_URL that this prints (it is a secret):", soft_wrap=True)
     console.print(f"  {outputs['PrintWebhookBaseUrl']}\n", soft_wrap=True, markup=False)
@@ -146,121 +111,37 @@ def stack(session: Any, name: str) -> dict[str, dict[str, str]]:
     }
 
 
-def chosen(arguments: argparse.Namespace, present: Mapping[str, Mapping[str, str]], console: Console) -> dict[str, str]:
-    """The parameters to deploy with: given, in force, or asked for; raises Refused for one that will not do."""
-    declared = parameters()
-    given = dict(pair.split("=", 1) for pair in arguments.set if "=" in pair)
-    for name, value in given.items():
-        if name not in declared:
-            raise Refused(f"There is no parameter {name}; docs/configuration.md lists them all.")
-        if fault := wrong(name, value, declared[name]):
-            raise Refused(fault)
-    values = {name: value for name, value in present["parameters"].items() if name in declared} | given
-    for name in ASKED:
-        default = values.get(name, str(declared[name].get("Default", "")))
-        if name in given or arguments.yes:
-            if fault := wrong(name, default, declared[name]):
-                raise Refused(f"{fault} Give it with --set {name}=…")
-            values[name] = default
-        else:
-            values[name] = _ask(console, name, default, declared[name])
-    return values
-
-
-def secrets(
-    arguments: argparse.Namespace, session: Any, present: Mapping[str, Mapping[str, str]], console: Console
-) -> dict[str, str]:
-    """The keys to put into the stack's secret: from the environment, else asked for unless they are there."""
-    there = _filled(session, present["outputs"].get("CredentialsSecretArn"))
-    keys = {}
-    for name, (variable, what) in KEYS.items():
-        if os.environ.get(variable):
-            keys[name] = os.environ[variable]
-        elif name not in there and not arguments.yes:
-            console.print(f"\n[bold]{name}[/]  {what} Empty: later.", soft_wrap=True)
-            keys[name] = getpass.getpass("  not shown: ").strip()
-    return {name: value for name, value in keys.items() if value}
-
-
-def doubts(values: Mapping[str, str], keys: Mapping[str, str]) -> list[str]:
-    """What Airtable and NCA say of the answers; raises Refused where they say that it will not work."""
-    found = []
-    base, token = values["AirtableBaseId"], keys.get("airtable_token")
-    if token:
-        url = f"{values.get('AirtableEndpoint') or 'https://api.airtable.com'}/v0/{base}/Jobs"
-        status = _status("GET", url, {"authorization": f"Bearer {token}"})
-        if status == 401:
-            raise Refused("Airtable refuses the token: make one at airtable.com/create/tokens and give it again.")
-        if status == 403:
-            raise Refused(f"Airtable shows this token no base {base}: check the id, and add the base to the token.")
-        if status != 200:
-            found.append(
-                f"Airtable answers {status or 'nothing'} for table Jobs of {base}; reelkeeper check airtable says more later."
-            )
-    if values.get("NcaUrl"):
-        headers = {"x-api-key": keys["nca_api_key"]} if "nca_api_key" in keys else {}
-        # It knows no such job, and says so only to who has the key.
-        status = _status("POST", f"{values['NcaUrl'].rstrip('/')}/v1/toolkit/job/status", headers)
-        if status == 401 and headers:
-            raise Refused("NCA refuses the key: give the API_KEY that NCA itself runs with.")
-        if status is None:
-            found.append(
-                f"NCA does not answer at {values['NcaUrl']} from here; the poller must reach it to find lost callbacks."
-            )
-    else:
-        found.append("Without NcaUrl a job whose callback is lost cannot be found again.")
-    if not values.get("AlarmEmail"):
-        found.append("Without AlarmEmail nobody is told when a person must act.")
-    return found
-
-
-def _status(method: str, url: str, headers: Mapping[str, str]) -> int | None:
-    asked: dict[str, Any] = {"params": {"maxRecords": 1}} if method == "GET" else {"json": {"job_id": "reelkeeper-deploys"}}
-    try:
-        return requests.request(method, url, headers=dict(headers), timeout=TIMEOUT_S, **asked).status_code
-    except requests.RequestException:
-        return None
-
-
-def _ask(console: Console, name: str, default: str, declared: Mapping[str, Any]) -> str:
-    console.print(f"\n[bold]{name}[/]  {declared['Description']}", soft_wrap=True)
-    while True:
-        answer = console.input(f"  [dim]\\[{default}][/] " if default else "  ").strip() or default
-        fault = wrong(name, answer, declared)
-        if fault is None:
-            return answer
-        console.print(f"  [red]{fault}[/]", soft_wrap=True)
-
-
 def _yes(console: Console, question: str) -> bool:
     return console.input(f"\n{question} [dim]\\[y/N][/] ").strip().lower() in ("y", "yes")
 
 
-def _show(values: Mapping[str, str], keys: Mapping[str, str], console: Console) -> None:
+def _show(values: Mapping[str, str], given: Mapping[str, str], console: Console) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, value in values.items():
         if value:
             table.add_row(name, value)
-    for name in keys:
+    for name in given:
         table.add_row(name, "given, goes into the secret only")
     console.print()
     console.print(table)
 
 
-def _filled(session: Any, arn: str | None) -> dict[str, str]:
-    if arn is None:
-        return {}
+def _there(session: Any, present: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """The keys that the stack's secret has, by name."""
+    arn = present["outputs"].get("CredentialsSecretArn")
     try:
-        value: dict[str, str] = json.loads(session.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
-    except (BotoCoreError, ClientError, ValueError, KeyError):
-        # Never filled in, or not to be read by this person: asked for again.
-        return {}
-    return value
+        found = present_secret(session.client("secretsmanager"), arn) if arn else {}
+    except RetryLater:
+        # Not to be read by this person: asked for again.
+        return set()
+    return {name for name, value in found.items() if value}
 
 
-def _fill(session: Any, arn: str, keys: Mapping[str, str]) -> None:
-    text = json.dumps({**_filled(session, arn), **keys})
-    session.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=text)
+def _fill(session: Any, there: Mapping[str, Mapping[str, str]], given: Mapping[str, str], console: Console) -> None:
+    arn = there["outputs"].get("CredentialsSecretArn")
+    if arn and given:
+        change_secret(session.client("secretsmanager"), arn, given)
+        console.print("The keys are in the stack's secret.")
 
 
 def _sam(arguments: argparse.Namespace, session: Any, command: list[str]) -> None:

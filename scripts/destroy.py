@@ -8,7 +8,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from rich.console import Console
 
-from scripts.deploy import Refused, caller, in_a_line, stack
+from scripts.answers import Refused
+from scripts.deploy import caller, in_a_line, stack
 
 KEPT = {
     "BucketName": "the bucket with every file (S3)",

@@ -122,7 +122,6 @@ def test_each_question_is_explained_and_an_answer_that_will_not_do_is_asked_for_
         ("SourceHosts  ", "files.example.com"),
         ("AlarmEmail  ", ""),
         ("not shown: ", ""),
-        ("not shown: ", ""),
         ("Build and deploy this?", "n"),
     ]
     status, screen = deploy(environ={**KEYS, "AWS_ENDPOINT_URL": aws}, typed=typed)
@@ -130,6 +129,7 @@ def test_each_question_is_explained_and_an_answer_that_will_not_do_is_asked_for_
     assert 'the part of its address that begins with "app"' in screen
     assert "Without NcaUrl a job whose callback is lost cannot be found again." in screen
     assert "Without AlarmEmail nobody is told when a person must act." in screen
+    assert "There is no airtable_token yet; afterwards: reelkeeper rotate airtable" in screen
     assert screen.rstrip().endswith("Nothing was deployed.")
 
 
@@ -160,6 +160,27 @@ def test_good_answers_are_shown_without_the_keys_and_confirmed(aws: str, nca: Nc
     assert "Build and deploy this?" in screen
     assert airtable.token not in screen
     assert nca.api_key not in screen
+
+
+def test_a_store_of_ones_own_is_asked_its_keys_and_without_them_says_what_is_missing(aws: str, airtable: Airtable) -> None:
+    pairs = ("StorageEndpoint=https://nyc3.digitaloceanspaces.com", f"AirtableEndpoint={airtable.address}", "NcaUrl=")
+    typed = [
+        ("AirtableBaseId  ", airtable.base_id),
+        ("SourceHosts  ", ""),
+        ("AlarmEmail  ", ""),
+        ("not shown: ", airtable.token),
+        ("not shown: ", "AKIASPACES"),
+        ("not shown: ", ""),
+        ("Build and deploy this?", "n"),
+    ]
+    words = [word for pair in pairs for word in ("--set", pair)]
+    status, screen = deploy(*words, environ={**KEYS, "AWS_ENDPOINT_URL": aws}, typed=typed)
+    assert status == 2
+    assert "storage_access_key  The key of the store that keeps the files." in screen
+    assert "There is no storage_secret_key yet; afterwards: reelkeeper rotate storage" in screen
+    assert "There is no storage_access_key" not in screen
+    assert "nca_bucket_access_key" not in screen
+    assert "AKIASPACES" not in screen
 
 
 @pytest.mark.parametrize(
