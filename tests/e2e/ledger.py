@@ -1,5 +1,8 @@
 """The ledger as the tests read it, through the product's own adapter."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 from local.engine import Engine, Order
 from local.world import World
 from reelkeeper.adapters.ledger import Ledger
@@ -27,3 +30,15 @@ def settled(world: World, engine: Engine, order: Order, status: str = "completed
         return known if known and known.told_at else None
 
     return until(told, "the ledger to know that Airtable was told")
+
+
+def let_pass(world: World, job_id: str, by: timedelta) -> None:
+    """As if so much time had passed since the job was published: it is due now."""
+    now = datetime.now(UTC)
+
+    def earlier(known: Job | None) -> Job:
+        assert known is not None
+        assert known.published_at is not None
+        return replace(known, due_at=now, published_at=known.published_at - by)
+
+    Ledger(world.aws.client("dynamodb"), world.aws.table).change(job_id, earlier)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,10 +14,8 @@ from local.airtable.schema import FieldType
 from local.engine import Engine, Order
 from local.stack import REGION, ROOT_KEYS, STACK_NAME
 from local.world import World
-from reelkeeper.adapters.ledger import Ledger
-from reelkeeper.domain.job import Job
 from reelkeeper.domain.message import Message, encode
-from tests.e2e.ledger import job, settled, state
+from tests.e2e.ledger import job, let_pass, settled, state
 from tests.e2e.waiting import until
 
 JOBS = 200
@@ -36,12 +33,12 @@ def test_an_attachment_that_airtable_could_not_fetch_is_attached_again(world: Wo
     finally:
         ingest.most_bytes = most
     assert "Combined Segments Video" not in engine.target(order)
-    _let_pass(world, order, timedelta(minutes=10))
+    let_pass(world, order.job_id, timedelta(minutes=10))
     world.aws.invoke("poller")
     assert world.airtable.wait_ingested()
     (attachment,) = engine.target(order)["Combined Segments Video"]
     assert attachment["size"] > 10
-    _let_pass(world, order, timedelta(minutes=10))
+    let_pass(world, order.job_id, timedelta(minutes=10))
     world.aws.invoke("poller")
     known = job(world, order.job_id)
     assert known is not None
@@ -55,7 +52,7 @@ def test_a_week_later_the_file_is_kept_and_one_that_was_deleted_comes_back(
     order = engine.combine("Kept", scene, voice)
     settled(world, engine, order, seconds=180)
     assert world.airtable.wait_ingested()
-    _let_pass(world, order, timedelta(days=8))
+    let_pass(world, order.job_id, timedelta(days=8))
     world.aws.invoke("poller")
     assert state(world, order.job_id) == "kept"
     url = engine.permanent_url(order) or ""
@@ -63,7 +60,7 @@ def test_a_week_later_the_file_is_kept_and_one_that_was_deleted_comes_back(
     known = job(world, order.job_id)
     assert known is not None
     world.aws.client("s3").delete_object(Bucket=world.aws.bucket, Key=known.outputs[0].key)
-    _let_pass(world, order, timedelta(days=60))
+    let_pass(world, order.job_id, timedelta(days=60))
     world.aws.invoke("poller")
     answer = requests.get(url, timeout=30)
     assert (answer.status_code, answer.content == whole) == (200, True)
@@ -78,7 +75,7 @@ def test_an_object_without_earlier_versions_is_copied_again_from_its_source(worl
     settled(world, engine, order, seconds=180)
     for version in _versions(world, order):
         world.aws.client("s3").delete_object(Bucket=world.aws.bucket, Key=version["Key"], VersionId=version["VersionId"])
-    _let_pass(world, order, timedelta(days=8))
+    let_pass(world, order.job_id, timedelta(days=8))
     world.aws.invoke("poller")
     until(lambda: state(world, order.job_id) == "published", "the file to be copied again")
     assert requests.get(engine.permanent_url(order) or "", timeout=30).status_code == 200
@@ -169,18 +166,6 @@ def _reelkeeper(world: World, *words: str) -> subprocess.CompletedProcess[str]:
 def _completed(world: World, rows: object) -> int:
     jobs = world.airtable.base.all("Jobs")
     return sum(jobs[row].get("Status") == "completed" for row, _ in rows)  # type: ignore[attr-defined]
-
-
-def _let_pass(world: World, order: Order, by: timedelta) -> None:
-    """As if so much time had passed since the job was published: it is due now."""
-    now = datetime.now(UTC)
-
-    def earlier(known: Job | None) -> Job:
-        assert known is not None
-        assert known.published_at is not None
-        return replace(known, due_at=now, published_at=known.published_at - by)
-
-    Ledger(world.aws.client("dynamodb"), world.aws.table).change(order.job_id, earlier)
 
 
 def _versions(world: World, order: Order) -> list[dict[str, str]]:

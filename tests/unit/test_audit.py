@@ -360,6 +360,35 @@ def test_a_job_that_moves_on_meanwhile_is_left_alone(fakes: Fakes) -> None:
     assert fakes.ledger.job(JOB_ID).version == job.version + 1
 
 
+EARLIER = "https://earlier.example.net/film.mp4"
+
+
+def moved(fakes: Fakes) -> Job:
+    """A kept job whose file stayed in the bucket that files were kept in before."""
+    job = kept(fakes)
+    output = replace(job.outputs[0], permanent_url=EARLIER)
+    fakes.bucket.objects.clear()
+    fakes.viewer.instead[EARLIER] = Seen(200, "video/mp4", len(FILM), gives_ranges=True)
+    job = fakes.ledger.save(replace(job, outputs=(output,)))
+    fakes.clock.now = NOW + 100 * DAY
+    return job
+
+
+def test_a_file_that_stayed_in_an_earlier_bucket_is_looked_at_there_and_nothing_is_lost(fakes: Fakes) -> None:
+    moved(fakes)
+    assert sweep(fakes) == Audited(1, 0)
+    assert fakes.viewer.looked[-1] == EARLIER
+    assert (fakes.ledger.job(JOB_ID).state, fakes.topic.said) == (JobState.KEPT, [])
+
+
+def test_an_earlier_address_that_serves_it_no_more_is_told_and_fails_no_job(fakes: Fakes) -> None:
+    moved(fakes)
+    fakes.viewer.instead[EARLIER] = Seen(404, "text/html", 9, gives_ranges=False)
+    assert sweep(fakes) == Audited(1, 1)
+    assert fakes.ledger.job(JOB_ID).state is JobState.KEPT
+    assert "where files were kept before, answers 404" in str(fakes.topic.said)
+
+
 def test_a_job_without_a_file_is_kept_without_a_look(fakes: Fakes) -> None:
     fakes.ledger.put(a_job(JobState.PUBLISHED, due_at=NOW, told_at=NOW, version=1, audits=2))
     fakes.clock.now = NOW + 8 * DAY

@@ -13,6 +13,7 @@ Kind: TypeAlias = Literal["missing", "changed", "unreadable"]
 
 class Bucket(Protocol):
     def head(self, key: str) -> Stored | None: ...
+    def address(self, key: str) -> str: ...
 
 
 class Viewer(Protocol):
@@ -35,17 +36,19 @@ def look(job: Job, *, bucket: Bucket, viewer: Viewer) -> tuple[Finding, ...]:
 
 def _look(index: int, output: JobOutput, bucket: Bucket, viewer: Viewer) -> Iterator[Finding]:
     there = bucket.head(output.key or "")
+    if there is None and output.permanent_url and output.permanent_url != bucket.address(output.key or ""):
+        # Kept when files were kept elsewhere (docs/operating.md, "Move to another bucket"): that bucket is not ours to ask.
+        if wrong := _wrong(viewer.look(output.permanent_url), output):
+            yield Finding(index, "unreadable", f"{output.permanent_url}, where files were kept before, {wrong}")
+        return
     if there is None:
         yield Finding(index, "missing", f"{output.key} is not in the bucket any more")
         return
     if there.size != output.size or (output.checksum and there.crc32 not in (None, output.checksum)):
         yield Finding(index, "changed", f"{output.key} has been overwritten: {there.size} bytes, and {output.size} were kept")
         return
-    if output.permanent_url:
-        seen = viewer.look(output.permanent_url)
-        wrong = _wrong(seen, output)
-        if wrong:
-            yield Finding(index, "unreadable", f"{output.permanent_url} {wrong}, though the object is whole")
+    if output.permanent_url and (wrong := _wrong(viewer.look(output.permanent_url), output)):
+        yield Finding(index, "unreadable", f"{output.permanent_url} {wrong}, though the object is whole")
 
 
 def _wrong(seen: Seen, output: JobOutput) -> str:
