@@ -23,7 +23,7 @@ destroy: setup ## Delete the stack on AWS; every file, its address and the ledge
 	@$(BIN)/python -m scripts.destroy $(ARGS)
 
 test: setup ## Run every test: unit, integration, and end to end on the local stack
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup $(ARGS)
 
 lint: setup ## Check style, types, layers and the template
 	$(BIN)/ruff check
