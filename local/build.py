@@ -5,8 +5,9 @@ import hashlib
 import os
 import platform
 import sys
+import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def build(*, log: Path, report: Report) -> None:
         report("Building the layer and the functions (sam build)")
         _STAMP.unlink(missing_ok=True)
         command = [_sam(), "build", "--config-env", "local", "--build-dir", str(BUILD), "--parameter-overrides"]
-        process.run([*command, *_pairs(machine())], environ=sam_environ({}), log=log, cwd=ROOT)
+        _run([*command, *_pairs(machine())], {}, log)
         _STAMP.write_text(digest)
 
 
@@ -58,7 +59,7 @@ def deploy(parameters: Mapping[str, str], *, environ: Mapping[str, str], log: Pa
     where = ["--config-file", str(ROOT / "samconfig.toml"), "--template-file", str(BUILD / "template.yaml")]
     command = [_sam(), "deploy", "--config-env", "local", *where, "--no-progressbar", "--parameter-overrides"]
     wanted = {**configured(), **machine(), **parameters}
-    process.run([*command, *_pairs(wanted)], environ=sam_environ(environ), log=log, cwd=ROOT)
+    _run([*command, *_pairs(wanted)], environ, log)
 
 
 def sam_environ(more: Mapping[str, str]) -> dict[str, str]:
@@ -69,6 +70,12 @@ def sam_environ(more: Mapping[str, str]) -> dict[str, str]:
     # the stack's progress, in seconds.
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
     return {**kept, **nowhere, "PATH": path, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2", **more}
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+    # Each run of sam leaves empty folders behind; here they go with the one they are in.
+    with tempfile.TemporaryDirectory(prefix="reelkeeper-sam-") as place:
+        process.run(command, environ=sam_environ({"TMPDIR": place, **environ}), log=log, cwd=ROOT)
 
 
 def _sam() -> str:
