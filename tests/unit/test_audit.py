@@ -381,6 +381,22 @@ def test_a_file_that_stayed_in_an_earlier_bucket_is_looked_at_there_and_nothing_
     assert (fakes.ledger.job(JOB_ID).state, fakes.topic.said) == (JobState.KEPT, [])
 
 
+def test_a_thumbnail_nobody_is_shown_is_not_missed_after_a_move(fakes: Fakes) -> None:
+    job = moved(fakes)
+    hidden = replace(job.outputs[0], key="outputs/x/1-thumb.jpg", permanent_url=None)
+    fakes.ledger.save(replace(job, outputs=(*job.outputs, hidden)))
+    assert sweep(fakes) == Audited(1, 0)
+    assert fakes.ledger.job(JOB_ID).state is JobState.KEPT
+
+
+def test_an_object_deleted_here_comes_back_though_its_address_was_another_then(fakes: Fakes) -> None:
+    job = moved(fakes)
+    fakes.viewer.instead[EARLIER] = Seen(404, "text/html", 9, gives_ranges=False)
+    fakes.versions.earlier[job.outputs[0].key or ""] = FILM
+    assert sweep(fakes) == Audited(1, 1)
+    assert "earlier version" in fakes.ledger.job(JOB_ID).history[-1].what
+
+
 def test_an_earlier_address_that_serves_it_no_more_is_told_and_fails_no_job(fakes: Fakes) -> None:
     moved(fakes)
     fakes.viewer.instead[EARLIER] = Seen(404, "text/html", 9, gives_ranges=False)

@@ -79,3 +79,11 @@ def test_each_kind_of_address_that_dies_is_a_cause_of_its_own() -> None:
     assert verdicts(checks) == ["fail", "fail", "fail"]
     assert ["recairtable" in checks[0].what, "recsigned" in checks[1].what, "recsource" in checks[2].what] == [True] * 3
     assert verdicts(of_addresses([])) == ["good", "good", "good"]
+
+
+def test_what_we_kept_in_another_store_is_permanent_though_nca_delivers_from_there() -> None:
+    hosts = frozenset({"space.nyc3.digitaloceanspaces.com"})
+    kept = "https://space.nyc3.digitaloceanspaces.com/outputs/596107c1-6a62-45a8-957d-fba778a09755/0-film.mp4"
+    made = "https://space.nyc3.digitaloceanspaces.com/596107c1-6a62-45a8-957d-fba778a09755_output_0.mp4"
+    found = [lasting(url, permanent="https://d.cloudfront.net/{key}", source_hosts=hosts) for url in (kept, made)]
+    assert found == ["permanent", "source"]

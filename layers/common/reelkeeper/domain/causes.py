@@ -1,5 +1,6 @@
 """Why files vanish after a day: the known causes, and which of them applies to what was found of buckets and rows."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -45,6 +46,10 @@ class BucketFacts:
     public: bool | None = None
 
 
+# As domain/naming.py names an output: outputs/{job id}/{index}-{name}.
+_OURS = re.compile(rf"/{OUTPUTS_PREFIX}[\w-]{{8,}}/\d+-[^/]+$")
+
+
 def lasting(url: str, *, permanent: str, source_hosts: frozenset[str]) -> Lasting:
     """How long an address found in a row will last; `permanent` is what every permanent address begins with."""
     if permanent and url.startswith(permanent.partition("{key}")[0]):
@@ -59,10 +64,12 @@ def lasting(url: str, *, permanent: str, source_hosts: frozenset[str]) -> Lastin
         return "airtable"
     if query & _SIGNATURES:
         return "signed"
+    if _OURS.search(parts.path):
+        # Kept by us, whatever store that was in: NCA delivers from the same Space at some.
+        return "permanent"
     named = {host, f"{host}:{_port(url)}"}
-    if any(one in named or (one.startswith(".") and host.endswith(one)) for one in source_hosts):
-        return "source"
-    return "elsewhere"
+    delivers = any(one in named or (one.startswith(".") and host.endswith(one)) for one in source_hosts)
+    return "source" if delivers else "elsewhere"
 
 
 def _port(url: str) -> int | None:

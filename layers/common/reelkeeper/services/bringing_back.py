@@ -26,9 +26,14 @@ def bring_back(job: Job, findings: Sequence[Finding], *, outside: Outside, at: d
     lost = [finding for finding in findings if finding.kind != "unreadable"]
     if not lost:
         return Brought("Nothing to bring back: check who may read the address (reelkeeper check storage).")
-    left = [finding for finding in lost if not _from_version(job.outputs[finding.index], outside)]
+    gone = [finding for finding in lost if not _from_version(job.outputs[finding.index], outside)]
+    # What went to another store is not lost because this one does not have it.
+    left = [finding for finding in gone if finding.kind != "elsewhere"]
+    if len(gone) < len(lost):
+        record(Metric.OBJECTS_RESTORED_TOTAL, len(lost) - len(gone))
+    if not left and gone:
+        return Brought("It was kept elsewhere then: check that store, and who may read the address.")
     if not left:
-        record(Metric.OBJECTS_RESTORED_TOTAL, len(lost))
         what = "Brought back from an earlier version."
         return Brought(what, note(replace(job, due_at=at + LOOK_AGAIN), at=at, what=f"an object was gone: {what}"))
     message = outside.ledger.message(job.job_id)

@@ -8,7 +8,8 @@ from reelkeeper.adapters.bucket import Stored
 from reelkeeper.adapters.viewer import Seen
 from reelkeeper.domain.job import Job, JobOutput
 
-Kind: TypeAlias = Literal["missing", "changed", "unreadable"]
+# "elsewhere": kept when files still went to another store or had another address, and not to be read there.
+Kind: TypeAlias = Literal["missing", "changed", "elsewhere", "unreadable"]
 
 
 class Bucket(Protocol):
@@ -35,19 +36,22 @@ def look(job: Job, *, bucket: Bucket, viewer: Viewer) -> tuple[Finding, ...]:
 
 
 def _look(index: int, output: JobOutput, bucket: Bucket, viewer: Viewer) -> Iterator[Finding]:
+    if output.permanent_url is None:
+        # Nobody is led to it: a thumbnail that is no picture, say.
+        return
     there = bucket.head(output.key or "")
-    if there is None and output.permanent_url and output.permanent_url != bucket.address(output.key or ""):
-        # Kept when files were kept elsewhere (docs/operating.md, "Move to another bucket"): that bucket is not ours to ask.
-        if wrong := _wrong(viewer.look(output.permanent_url), output):
-            yield Finding(index, "unreadable", f"{output.permanent_url}, where files were kept before, {wrong}")
+    if there is None and output.permanent_url == bucket.address(output.key or ""):
+        yield Finding(index, "missing", f"{output.key} is not in the bucket any more")
         return
     if there is None:
-        yield Finding(index, "missing", f"{output.key} is not in the bucket any more")
+        # Kept before a move (docs/operating.md, "Move to another bucket"): that bucket is not ours to ask.
+        if wrong := _wrong(viewer.look(output.permanent_url), output):
+            yield Finding(index, "elsewhere", f"{output.permanent_url}, where files were kept before, {wrong}")
         return
     if there.size != output.size or (output.checksum and there.crc32 not in (None, output.checksum)):
         yield Finding(index, "changed", f"{output.key} has been overwritten: {there.size} bytes, and {output.size} were kept")
         return
-    if output.permanent_url and (wrong := _wrong(viewer.look(output.permanent_url), output)):
+    if wrong := _wrong(viewer.look(output.permanent_url), output):
         yield Finding(index, "unreadable", f"{output.permanent_url} {wrong}, though the object is whole")
 
 
