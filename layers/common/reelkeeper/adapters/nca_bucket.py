@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from reelkeeper.adapters.guard import ForbiddenAddress, Resolve, check_url, guarded_pool, resolve
+from reelkeeper.adapters.verdicts import KEY_REFUSED, code_of
 from reelkeeper.domain import found
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.evidence import Search
@@ -38,6 +39,9 @@ _MOST_FILES = 1_000
 
 class NcaBucket:
     """One bucket by the address NCA builds its URLs from: `{S3_ENDPOINT_URL}/{bucket}`."""
+
+    # Whether the store refused the keys for listing it.
+    refused = False
 
     def __init__(
         self,
@@ -63,6 +67,7 @@ class NcaBucket:
         try:
             page = client.list_objects_v2(Bucket=self._place.bucket, Prefix=f"{prefix}{job_id}", MaxKeys=_MOST_FILES)
         except (BotoCoreError, ClientError) as error:
+            self.refused = self.refused or (isinstance(error, ClientError) and code_of(error) in KEY_REFUSED)
             raise RetryLater(f"NCA's bucket cannot be listed: {error}") from error
         # A folder's placeholder and an upload that came to nothing are no files.
         changed = {one["Key"].removeprefix(prefix): one["LastModified"] for one in page.get("Contents", ()) if one["Size"]}

@@ -49,10 +49,11 @@ _DELAYED: Mapping[str, type[RetryLater]] = {
     **dict.fromkeys(("NotImplemented", "501"), NotOffered),
     **dict.fromkeys(("SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "503", "429"), Throttled),
 }
+# R2 says Unauthorized. A HEAD is answered without a body, and so with nothing but a number.
+KEY_REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "401", "403"})
 # Settings or rights are wrong: a person must act, and the copy waits for it, since the job is not to blame.
 _MISCONFIGURED: Mapping[str, type[RetryLater]] = {
-    # A HEAD is answered without a body, and so without a code.
-    **dict.fromkeys(("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"), KeyRefused),
+    **dict.fromkeys(KEY_REFUSED, KeyRefused),
     **dict.fromkeys(("NoSuchBucket", "AccessControlListNotSupported", "AuthorizationHeaderMalformed"), RetryLater),
     **dict.fromkeys(("PermanentRedirect", "InvalidBucketName", "AllAccessDisabled"), RetryLater),
 }
@@ -68,12 +69,17 @@ def judge(code: str, message: str, *, delay: timedelta | None = None) -> Excepti
     return _DELAYED.get(code, RetryLater)(f"the bucket did not take it: {message}", delay=delay)
 
 
+def code_of(error: ClientError) -> str:
+    """The store's own word for it."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Within it, boto3's errors come out as Taken, Missing, Conflict or RetryLater."""
     try:
         yield
     except ClientError as error:
-        raise judge(error.response.get("Error", {}).get("Code", ""), str(error)) from error
+        raise judge(code_of(error), str(error)) from error
     except BotoCoreError as error:
         raise RetryLater(f"the bucket did not answer: {error}") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reelkeeper.adapters.bucket import client_for
+from reelkeeper.adapters.verdicts import code_of
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.settings import StorageSettings
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html: one copy moves 5 GiB at most, and so does a part.
 _ONE_COPY_BYTES = 5 * 1024**3
 _PART_BYTES = 1024**3
+# What a store says that keeps none (Cloudflare R2).
+_NO_VERSIONS = frozenset({"NotImplemented", "501"})
 _DESCRIBED = ("ContentType", "ContentDisposition", "CacheControl")
 
 
@@ -49,11 +52,18 @@ class Versions:
     def _of(self, key: str, size: int) -> Iterator[str]:
         """The versions under exactly this key that have this size, the newest first."""
         pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._settings.bucket, Prefix=key)
-        found = [one for page in pages for one in page.get("Versions", []) if one["Key"] == key and one["Size"] == size]
+        try:
+            found = [one for page in pages for one in page.get("Versions", []) if one["Key"] == key and one["Size"] == size]
+        except ClientError as error:
+            if code_of(error) not in _NO_VERSIONS:
+                raise
+            found = []
         yield from (one["VersionId"] for one in sorted(found, key=lambda one: one["LastModified"], reverse=True))
 
     def _is(self, key: str, version_id: str, crc32: str | None) -> bool:
-        known = self._client.head_object(Bucket=self._settings.bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED")
+        # Backblaze B2 refuses whatever speaks of checksums, a question too.
+        asked: Any = {} if self._settings.endpoint else {"ChecksumMode": "ENABLED"}
+        known = self._client.head_object(Bucket=self._settings.bucket, Key=key, VersionId=version_id, **asked)
         whole = known.get("ChecksumCRC32") if known.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT" else None
         return crc32 is None or whole in (None, crc32)
 

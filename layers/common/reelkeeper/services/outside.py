@@ -68,7 +68,7 @@ class Outside:
     @property
     def outdated(self) -> bool:
         """Whether a key was refused: the secret may hold a better one by now, and is to be read again."""
-        return self.airtable.refused or self.bucket.refused or (self.nca is not None and self.nca.refused)
+        return any(one is not None and one.refused for one in (self.airtable, self.bucket, self.nca, self.nca_bucket))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Outside":
