@@ -1,4 +1,4 @@
-"""What a stack must be told: parameters and keys, each asked for with its meaning, and tried before anything is made.
+"""What a stack must be told: parameters and keys, each asked for with its meaning.
 
 What a parameter means and how it must look is read from template.yaml.
 """
@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
 import yaml
 from rich.console import Console
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
 # What nobody else can know; all the others have defaults that suit most, and `--set`.
 ASKED = ("AirtableBaseId", "NcaUrl", "SourceHosts", "AlarmEmail")
-TIMEOUT_S = 20
 
 
 class Refused(Exception):
@@ -36,6 +34,11 @@ class Key:
     what: str
     rotated: str
     parameter: str = ""
+
+    @property
+    def opens(self) -> tuple[str, ...]:
+        """The parameters that say what it opens."""
+        return (self.parameter, "StorageBucket") if self.parameter == "StorageEndpoint" else (self.parameter,)
 
 
 KEYS = (
@@ -70,7 +73,9 @@ def wrong(name: str, value: str, declared: Mapping[str, Any]) -> str | None:
     """What is wrong with a value, in the template's own words; None where it will do."""
     if "AllowedValues" in declared and value not in map(str, declared["AllowedValues"]):
         return f"{name} must be one of: {', '.join(map(str, declared['AllowedValues']))}"
-    if not re.fullmatch(declared.get("AllowedPattern", r"(?s).*"), value):
+    # CloudFormation holds each entry of a list to the pattern.
+    entries = value.split(",") if declared["Type"] == "CommaDelimitedList" else [value]
+    if not all(re.fullmatch(declared.get("AllowedPattern", r"(?s).*"), one) for one in entries):
         return f"{name} {declared.get('ConstraintDescription', 'does not look right.')}"
     if declared["Type"] == "Number" and not value.isdecimal():
         return f"{name} must be a whole number."
@@ -108,59 +113,20 @@ def keys(
 ) -> dict[str, str]:
     """The keys to put into the secret: from the environment, else, with `ask`, from a person.
 
-    Not asked for are those that are `there`, unless what they open is another than with the parameters of `before`.
+    Those that are `there` stay, unless what they open is another than with the parameters of `before`.
     """
     found = {}
     for key in needed(values):
         stays = key.name in there
+        if stays and all(values.get(name) == before.get(name) for name in key.opens):
+            continue
         if os.environ.get(key.variable):
             found[key.name] = os.environ[key.variable]
-        elif ask and not (stays and values.get(key.parameter) == before.get(key.parameter)):
+        elif ask:
             otherwise = "the one that is there" if stays else "later"
             console.print(f"\n[bold]{key.name}[/]  {key.what} Empty: {otherwise}.", soft_wrap=True)
             found[key.name] = getpass.getpass("  not shown: ").strip()
     return {name: value for name, value in found.items() if value}
-
-
-def doubts(values: Mapping[str, str], keys: Mapping[str, str], there: Collection[str]) -> list[str]:
-    """What Airtable and NCA say of the answers, and what is missing; raises Refused where it cannot work."""
-    missing = [key for key in needed(values) if key.name not in keys and key.name not in there]
-    found = [f"There is no {key.name} yet; afterwards: reelkeeper rotate {key.rotated}" for key in missing]
-    base, token = values["AirtableBaseId"], keys.get("airtable_token")
-    if token:
-        url = f"{values.get('AirtableEndpoint') or 'https://api.airtable.com'}/v0/{base}/Jobs"
-        status = _status("GET", url, {"authorization": f"Bearer {token}"})
-        if status == 401:
-            raise Refused("Airtable refuses the token: make one at airtable.com/create/tokens and give it again.")
-        if status == 403:
-            raise Refused(f"Airtable shows this token no base {base}: check the id, and add the base to the token.")
-        if status != 200:
-            found.append(
-                f"Airtable answers {status or 'nothing'} for table Jobs of {base}; reelkeeper check airtable says more later."
-            )
-    if values.get("NcaUrl"):
-        headers = {"x-api-key": keys["nca_api_key"]} if "nca_api_key" in keys else {}
-        # It knows no such job, and says so only to who has the key.
-        status = _status("POST", f"{values['NcaUrl'].rstrip('/')}/v1/toolkit/job/status", headers)
-        if status == 401 and headers:
-            raise Refused("NCA refuses the key: give the API_KEY that NCA itself runs with.")
-        if status is None:
-            found.append(
-                f"NCA does not answer at {values['NcaUrl']} from here; the poller must reach it to find lost callbacks."
-            )
-    else:
-        found.append("Without NcaUrl a job whose callback is lost cannot be found again.")
-    if not values.get("AlarmEmail"):
-        found.append("Without AlarmEmail nobody is told when a person must act.")
-    return found
-
-
-def _status(method: str, url: str, headers: Mapping[str, str]) -> int | None:
-    asked: dict[str, Any] = {"params": {"maxRecords": 1}} if method == "GET" else {"json": {"job_id": "reelkeeper-deploys"}}
-    try:
-        return requests.request(method, url, headers=dict(headers), timeout=TIMEOUT_S, **asked).status_code
-    except requests.RequestException:
-        return None
 
 
 def _ask(console: Console, name: str, default: str, declared: Mapping[str, Any]) -> str:

@@ -5,9 +5,9 @@
     make deploy ARGS="--set AirtableBaseId=app… --set NcaUrl=https://… --yes"
                                                     asks nothing; keys come from the environment, if at all
 
-Keys may come from AIRTABLE_TOKEN, NCA_API_KEY, NCA_BUCKET_ACCESS_KEY and NCA_BUCKET_SECRET_KEY, SPACES_ACCESS_KEY and
-SPACES_SECRET_KEY. Ends with 0 when all is well, 1 when the stack
-is up but `reelkeeper doctor` found something, 2 when nothing could be done.
+Keys that the stack does not have yet may come from AIRTABLE_TOKEN, NCA_API_KEY, NCA_BUCKET_ACCESS_KEY and
+NCA_BUCKET_SECRET_KEY, SPACES_ACCESS_KEY and SPACES_SECRET_KEY; `reelkeeper rotate` changes those it has. Ends with 0 when all
+is well, 1 when the stack is up but `reelkeeper doctor` found something, 2 when nothing could be done.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from rich.table import Table
 
 from reelkeeper.adapters.secret_changes import change_secret, present_secret
 from reelkeeper.domain.errors import RetryLater
-from scripts.answers import Refused, chosen, doubts, keys
+from scripts.answers import Refused, chosen, keys
+from scripts.trials import doubts
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -57,19 +58,24 @@ def deploy(arguments: argparse.Namespace, console: Console) -> int:
     console.print(f"Account [bold]{account}[/], region [bold]{session.region_name}[/], stack [bold]{arguments.stack}[/]")
     present = stack(session, arguments.stack)
     values = chosen(arguments, present, console)
-    there = _there(session, present)
+    there = {name for name, value in _secret(session, present).items() if value}
     given = keys(values, present["parameters"], there, console, ask=not arguments.yes)
     for line in doubts(values, given, there):
         console.print(f"  [yellow]{line}[/]", soft_wrap=True)
     _show(values, given, console)
     if not arguments.yes and not _yes(console, "Build and deploy this?"):
         raise Refused("Nothing was deployed.")
-    # Where there is a secret already: functions that start with new settings shall find the keys to them.
-    _fill(session, present, given, console)
     _sam(arguments, session, ["build"])
     pairs = [f'{name}="{value}"' for name, value in values.items()]
     rights = ("--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--no-confirm-changeset", "--no-fail-on-empty-changeset")
-    _sam(arguments, session, ["deploy", "--stack-name", arguments.stack, *rights, "--parameter-overrides", *pairs])
+    # Where there is a secret already: functions that start with new settings shall find the keys to them.
+    earlier = _fill(session, present, given, console)
+    try:
+        _sam(arguments, session, ["deploy", "--stack-name", arguments.stack, *rights, "--parameter-overrides", *pairs])
+    except Refused:
+        # The stack stays as it was, and so must what opens its places.
+        _fill(session, present, earlier, console)
+        raise
     now = stack(session, arguments.stack)
     outputs = now["outputs"]
     if not present["outputs"]:
@@ -83,6 +89,11 @@ def deploy(arguments: argparse.Namespace, console: Console) -> int:
     console.print("A look at everything: reelkeeper doctor")
     place = [*("--stack", arguments.stack), *(("--profile", arguments.profile) if arguments.profile else ())]
     return subprocess.run([str(BIN / "reelkeeper"), "doctor", *place, "--region", session.region_name], check=False).returncode
+
+
+def named() -> str:
+    """The stack that is meant where none is named, as for `reelkeeper`."""
+    return os.environ.get("REELKEEPER_STACK") or "reelkeeper"
 
 
 def caller(session: Any) -> str:
@@ -126,22 +137,25 @@ def _show(values: Mapping[str, str], given: Mapping[str, str], console: Console)
     console.print(table)
 
 
-def _there(session: Any, present: Mapping[str, Mapping[str, str]]) -> set[str]:
-    """The keys that the stack's secret has, by name."""
+def _secret(session: Any, present: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """What the stack's secret holds."""
     arn = present["outputs"].get("CredentialsSecretArn")
     try:
-        found = present_secret(session.client("secretsmanager"), arn) if arn else {}
+        return present_secret(session.client("secretsmanager"), arn) if arn else {}
     except RetryLater:
         # Not to be read by this person: asked for again.
-        return set()
-    return {name for name, value in found.items() if value}
+        return {}
 
 
-def _fill(session: Any, there: Mapping[str, Mapping[str, str]], given: Mapping[str, str], console: Console) -> None:
+def _fill(session: Any, there: Mapping[str, Mapping[str, str]], given: Mapping[str, str], console: Console) -> dict[str, str]:
+    """Put keys into the stack's secret, if there is one; returns what was there under their names."""
     arn = there["outputs"].get("CredentialsSecretArn")
-    if arn and given:
-        change_secret(session.client("secretsmanager"), arn, given)
-        console.print("The keys are in the stack's secret.")
+    if not arn or not given:
+        return {}
+    earlier = _secret(session, there)
+    change_secret(session.client("secretsmanager"), arn, given)
+    console.print("The keys are in the stack's secret.")
+    return {name: earlier.get(name, "") for name in given}
 
 
 def _sam(arguments: argparse.Namespace, session: Any, command: list[str]) -> None:
@@ -156,7 +170,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make deploy ARGS=…", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stack", default="reelkeeper", help="the stack's name (%(default)s)")
+    parser.add_argument("--stack", default=named(), help="the stack's name (%(default)s)")
     parser.add_argument("--profile", help="an AWS profile; without it AWS_PROFILE or the keys in the environment")
     parser.add_argument("--region", help="an AWS region; without it the profile's or AWS_REGION")
     parser.add_argument(

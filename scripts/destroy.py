@@ -9,10 +9,10 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from rich.console import Console
 
 from scripts.answers import Refused
-from scripts.deploy import caller, in_a_line, stack
+from scripts.deploy import caller, in_a_line, named, stack
 
 KEPT = {
-    "BucketName": "the bucket with every file (S3)",
+    "BucketName": "the stack's own bucket with every file that was kept there (S3)",
     "DistributionDomainName": "the permanent addresses (CloudFront)",
     "LedgerTable": "every job's account (DynamoDB)",
 }
@@ -72,7 +72,7 @@ def _warn_of_work(session: Any, outputs: dict[str, str], console: Console) -> No
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make destroy ARGS=…", description=__doc__)
-    parser.add_argument("--stack", default="reelkeeper", help="the stack's name (%(default)s)")
+    parser.add_argument("--stack", default=named(), help="the stack's name (%(default)s)")
     parser.add_argument("--profile", help="an AWS profile")
     parser.add_argument("--region", help="an AWS region")
     parser.add_argument("--yes", action="store_true", help="do not ask for the name")

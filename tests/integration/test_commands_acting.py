@@ -72,6 +72,15 @@ def test_a_new_key_is_tried_before_it_takes_the_place_of_the_earlier_and_the_oth
     assert credentials(here) == before
 
 
+def test_a_dsn_is_taken_only_if_it_is_one(here: Operated) -> None:
+    before = credentials(here)
+    assert reelkeeper(here, "rotate", "sentry", "--yes", types="nonsense\n").status == 2
+    assert credentials(here) == before
+    assert reelkeeper(here, "rotate", "sentry", "--yes", types="https://key@sentry.example.com/1\n").status == 0
+    assert credentials(here) == {**before, "sentry_dsn": "https://key@sentry.example.com/1"}
+    change_secret(here.client("secretsmanager"), here.outputs["CredentialsSecretArn"], {"sentry_dsn": ""})
+
+
 def test_keys_that_are_of_no_use_here_are_not_taken(here: Operated) -> None:
     for what, why in (("storage", "own bucket"), ("nca-bucket", "NcaBucketUrl")):
         piped = subprocess.run(
@@ -84,7 +93,7 @@ def test_keys_that_are_of_no_use_here_are_not_taken(here: Operated) -> None:
         )
         assert piped.returncode == 2
         assert why in piped.stderr
-    assert set(credentials(here)) == {"airtable_token", "nca_api_key"}
+    assert {name for name, value in credentials(here).items() if value} == {"airtable_token", "nca_api_key"}
 
 
 def joined(here: Operated, name: str) -> tuple[str, str, dict[str, object]]:

@@ -16,6 +16,7 @@ from local import nca as nca_stand_in
 from local.airtable import Served as Airtable
 from local.nca import Nca
 from local.stack import emulator
+from scripts.answers import parameters, wrong
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -183,6 +184,12 @@ def test_a_store_of_ones_own_is_asked_its_keys_and_without_them_says_what_is_mis
     assert "AKIASPACES" not in screen
 
 
+def test_a_list_may_have_more_than_one_entry_and_each_is_looked_at() -> None:
+    declared = parameters()["SourceBuckets"]
+    assert wrong("SourceBuckets", "nca-one,nca-two", declared) is None
+    assert wrong("SourceBuckets", "nca-one,Not A Bucket", declared) is not None
+
+
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
@@ -203,7 +210,7 @@ def test_destroying_says_what_is_kept_and_does_nothing_without_the_stacks_name(a
     environ = {**KEYS, "AWS_ENDPOINT_URL": aws}
     status, screen = terminal("scripts.destroy", environ=environ, typed=[("Type the stack's name", "yes")])
     assert (status, "Nothing was deleted." in screen) == (2, True)
-    assert "the-bucket  the bucket with every file (S3)" in screen
+    assert "the-bucket  the stack's own bucket with every file that was kept there (S3)" in screen
     status, screen = terminal("scripts.destroy", environ=environ, typed=[("Type the stack's name", "reelkeeper")])
     assert (status, "The stack reelkeeper is gone." in screen) == (0, True)
     assert "Still there, and every permanent address still serves its file:" in screen

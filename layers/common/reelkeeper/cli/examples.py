@@ -83,7 +83,7 @@ through, a callback that is kept is sent in again. Nothing is given up without p
 """
 
 RESUBMIT = """It goes the way the mapping names for the operation (resubmit = "engine" or "nca"), as often as the mapping
-allows, and never twice for the same job.
+allows, and not twice for the same job within a week.
 
     reelkeeper resubmit 596107c1-6a62-45a8-957d-fba778a09755
 """

@@ -11,6 +11,7 @@ from reelkeeper.adapters.nca_bucket import NcaBucket
 from reelkeeper.adapters.pace import Pace
 from reelkeeper.cli.faults import Unusable
 from reelkeeper.cli.place import Place
+from reelkeeper.domain.errors import Refused
 from reelkeeper.services.mapping_of import mapping_of
 
 # What a trial asks for; nobody has it.
@@ -62,11 +63,21 @@ def _fits_storage(place: Place, new: Mapping[str, str]) -> None:
     Bucket(storage, keys=(new["storage_access_key"], new["storage_secret_key"])).head(_NOBODYS)
 
 
+def _fits_sentry(_: Place, new: Mapping[str, str]) -> None:
+    from sentry_sdk.utils import BadDsn, Dsn  # noqa: PLC0415 - only who has one pays for its import
+
+    try:
+        Dsn(new["sentry_dsn"])
+    except BadDsn:
+        raise Refused("that is no DSN; copy it again from the project's settings in Sentry") from None
+
+
 KEYS: Mapping[str, Keys] = {
     "airtable": Keys(("airtable_token",), _fits_airtable, "Revoke the earlier one at Airtable when you like."),
     "nca": Keys(("nca_api_key",), _fits_nca, "NCA has one key at a time: it is in force there already."),
     "nca-bucket": Keys(
         ("nca_bucket_access_key", "nca_bucket_secret_key"), _fits_nca_bucket, "Revoke the earlier pair when you like."
     ),
+    "sentry": Keys(("sentry_dsn",), _fits_sentry, "Faults go there from each function's next start."),
     "storage": Keys(("storage_access_key", "storage_secret_key"), _fits_storage, "Revoke the earlier pair when you like."),
 }

@@ -30,7 +30,7 @@ _SHOWN = 20
 
 
 def rotate(
-    what: Literal["webhook-token", "airtable", "nca", "nca-bucket", "storage"],
+    what: Literal["webhook-token", "airtable", "nca", "nca-bucket", "storage", "sentry"],
     /,
     *,
     finish: bool = False,
@@ -44,8 +44,8 @@ def rotate(
     Parameters
     ----------
     what
-        webhook-token: a new one is made, and the present one stays valid beside it. airtable, nca, nca-bucket, storage: the
-        new key is asked for (or read from a pipe, a line each), tried, and put into the secret.
+        webhook-token: a new one is made, and the present one stays valid beside it. airtable, nca, nca-bucket, storage,
+        sentry: the new key is asked for (or read from a pipe, a line each), tried, and put into the secret.
     finish
         With webhook-token: the earlier token is valid no more.
     wait
@@ -93,13 +93,12 @@ def _finish(screen: Screen, place: Place, *, dry_run: bool, yes: bool) -> int:
     if not read_secret(client, arn).get("previous"):
         screen.say("Only one token is valid: nothing to finish.")
         return 0
-    since = client.describe_secret(SecretId=arn)["LastChangedDate"]
-    awaited = list(_awaited(place, since))
+    awaited = list(_awaited(place))
     if awaited:
         screen.table(*table(awaited[:_SHOWN], datetime.now(UTC)))
         screen.say(
-            f"{plural(len(awaited), 'job')} from before the new token: a callback with the earlier one would be turned away, "
-            "and the poller would find the file later."
+            f"{plural(len(awaited), 'job')} may have been handed in with the earlier token: such a callback would be turned "
+            "away, and the poller would find the file later."
         )
     if not decided(screen, "Let the earlier token be valid no more?", dry_run=dry_run, yes=yes):
         return 0
@@ -108,11 +107,11 @@ def _finish(screen: Screen, place: Place, *, dry_run: bool, yes: bool) -> int:
     return 0
 
 
-def _awaited(place: Place, since: datetime) -> Iterator[Job]:
-    """Jobs that were handed in before the new token, as far as is known, and have not reported."""
+def _awaited(place: Place) -> Iterator[Job]:
+    """Jobs that have not reported; when the engine changed over nobody here knows."""
     register = Register(place.client("dynamodb"), place.output("LedgerTable"))
     for job in register.open():
-        if job.state is JobState.SUBMITTED and job.operation != PING and job.received_at < since:
+        if job.state is JobState.SUBMITTED and job.operation != PING:
             yield job
 
 
