@@ -1,22 +1,26 @@
 """`make deploy` and `make destroy` in a terminal, before anything is built: what they ask, check and refuse."""
 
+import json
 import os
 import pty
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import boto3
 import pytest
+from rich.console import Console
 
 from local import airtable as airtable_stand_in
 from local import nca as nca_stand_in
 from local.airtable import Served as Airtable
 from local.nca import Nca
 from local.stack import emulator
-from scripts.answers import parameters, wrong
+from scripts import deploy as script
+from scripts.answers import Refused, parameters, wrong
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -201,6 +205,31 @@ def test_a_list_may_have_more_than_one_entry_and_each_is_looked_at() -> None:
 def test_a_parameter_that_will_not_do_is_refused_at_once(aws: str, pair: str, said: str) -> None:
     status, screen = deploy("--set", pair, "--yes", environ={**KEYS, "AWS_ENDPOINT_URL": aws})
     assert (status, said in screen) == (2, True)
+
+
+def test_when_the_deployment_fails_the_earlier_keys_are_put_back(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack stays as it was, and its functions may read the secret at any moment."""
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": aws, "SPACES_ACCESS_KEY": "new", "SPACES_SECRET_KEY": "new"}.items():
+        monkeypatch.setenv(name, value)
+    earlier = {"airtable_token": "pat.x", "storage_access_key": "old", "storage_secret_key": "old"}
+    secrets = boto3.Session().client("secretsmanager")
+    arn = secrets.create_secret(Name="keys", SecretString=json.dumps(earlier))["ARN"]
+    present = {"AirtableBaseId": "app0123456789ABCD", "StorageEndpoint": "http://127.0.0.1:9", "StorageBucket": "kept"}
+    held: list[str] = []
+
+    def sam(_arguments: object, _session: object, command: list[str]) -> None:
+        held.append(json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])["storage_access_key"])
+        if command[0] == "deploy":
+            raise Refused("sam deploy failed")
+
+    monkeypatch.setattr(script, "stack", lambda *_: {"parameters": present, "outputs": {"CredentialsSecretArn": arn}})
+    monkeypatch.setattr(script, "_sam", sam)
+    sets = ["StorageEndpoint=http://127.0.0.1:10", "PublicUrlTemplate=http://127.0.0.1:10/kept/{key}"]
+    arguments = Namespace(stack="reelkeeper", profile=None, region=None, set=sets, yes=True, no_doctor=True)
+    with pytest.raises(Refused, match="sam deploy failed"):
+        script.deploy(arguments, Console(quiet=True))
+    assert held == ["old", "new"]
+    assert json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"]) == earlier
 
 
 def test_destroying_says_what_is_kept_and_does_nothing_without_the_stacks_name(aws: str) -> None:
