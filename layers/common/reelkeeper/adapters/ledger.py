@@ -6,17 +6,15 @@ The lease, the message and the checkpoints are attributes of their own, so that 
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from reelkeeper.adapters import ledger_items as items
-from reelkeeper.domain.errors import Refused, RetryLater
+from reelkeeper.adapters.dynamodb import translated
+from reelkeeper.domain.errors import RetryLater
 from reelkeeper.domain.job import Job
 from reelkeeper.domain.message import Message, Pointer, decode, encode, point
 from reelkeeper.domain.moment import parse_moment, show_moment
@@ -238,20 +236,3 @@ _OPTIONAL = (
     *("published_at", "ingested_at"),
     *(items.DUE_AT, items.DUE_SHARD, items.EXPIRES_AT),
 )
-
-
-@contextmanager
-def translated(conflict: Outrun | None = None) -> Iterator[None]:
-    """DynamoDB's errors as ours: a condition that does not hold is the `conflict`, everything else is tried again."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
-        if conflict is not None and code == "ConditionalCheckFailedException":
-            raise conflict from error
-        if code == "ValidationException":
-            # Larger than an item may be, or with a key that is none: the same again would meet the same answer.
-            raise Refused(f"the ledger cannot hold this: {error}") from error
-        raise RetryLater(f"the ledger did not answer: {error}") from error
-    except BotoCoreError as error:
-        raise RetryLater(f"the ledger did not answer: {error}") from error

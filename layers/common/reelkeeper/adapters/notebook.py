@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from reelkeeper.adapters.ledger import Outrun, translated
+from reelkeeper.adapters.dynamodb import translated
+from reelkeeper.adapters.ledger import Outrun
 from reelkeeper.domain.callback import Sender
 from reelkeeper.domain.fleet import Fleet, Sighting
 from reelkeeper.domain.incident import Incident, Kind, Pulse

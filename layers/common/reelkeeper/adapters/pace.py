@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from reelkeeper.adapters.dynamodb import translated
 from reelkeeper.domain.errors import RetryLater
 from reelkeeper.metric import Metric
 from reelkeeper.telemetry import logger, record
@@ -146,7 +145,7 @@ class Pace:
             raise RetryLater("Airtable answered 429 a moment ago: all wait", delay=delay)
 
     def _read(self) -> Mapping[str, int]:
-        with _translated():
+        with translated():
             answer = self._client.get_item(TableName=self._table, Key={"job_id": {"S": KEY}}, ConsistentRead=True)
         return _numbers(answer.get("Item", {}))
 
@@ -154,7 +153,7 @@ class Pace:
         more: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
         if values:
             more["ExpressionAttributeValues"] = {name: {"N": str(value)} for name, value in values.items()}
-        with _translated():
+        with translated(conflict=_Outrun()):
             answer = self._client.update_item(
                 TableName=self._table, Key={"job_id": {"S": KEY}}, UpdateExpression=update, ReturnValues="ALL_NEW", **more
             )
@@ -171,16 +170,3 @@ class _Outrun(Exception):
 
 def _numbers(item: Mapping[str, Any]) -> Mapping[str, int]:
     return {name: int(value["N"]) for name, value in item.items() if "N" in value}
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-            raise _Outrun from error
-        logger.warning("Airtable's share cannot be kept", reason=str(error))
-        raise RetryLater(f"the ledger did not answer: {error}") from error
-    except BotoCoreError as error:
-        raise RetryLater(f"the ledger did not answer: {error}") from error

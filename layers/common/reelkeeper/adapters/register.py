@@ -2,15 +2,12 @@
 
 import heapq
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from reelkeeper.adapters import ledger_items as items
-from reelkeeper.domain.errors import RetryLater
+from reelkeeper.adapters.dynamodb import translated
 from reelkeeper.domain.job import Job, JobState
 from reelkeeper.domain.moment import show_moment
 
@@ -28,7 +25,7 @@ class Register:
 
     def get(self, job_id: str) -> Job | None:
         """The job under its key."""
-        with _translated():
+        with translated():
             item = self._client.get_item(TableName=self._table, Key={items.KEY: {"S": job_id}}, ConsistentRead=True).get("Item")
         self.items_read += 1
         return items.from_item(item) if item and "state" in item else None
@@ -70,14 +67,14 @@ class Register:
             ExpressionAttributeNames=names,
             **arguments,
         )
-        with _translated():
+        with translated():
             for page in pages:
                 self.items_read += page["ScannedCount"]
                 yield from (items.from_item(item) for item in page["Items"])
                 yield None
 
     def _newest(self, index: str, key: str, value: str, limit: int) -> list[Mapping[str, Any]]:
-        with _translated():
+        with translated():
             answer = self._client.query(
                 TableName=self._table,
                 IndexName=index,
@@ -91,7 +88,7 @@ class Register:
         return list(answer["Items"])
 
     def _shard(self, shard: str) -> Iterator[Job]:
-        with _translated():
+        with translated():
             for page in self._client.get_paginator("query").paginate(
                 TableName=self._table,
                 IndexName=items.DUE_INDEX,
@@ -100,11 +97,3 @@ class Register:
             ):
                 self.items_read += page["ScannedCount"]
                 yield from (items.from_item(item) for item in page["Items"] if "state" in item)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        raise RetryLater(f"the ledger did not answer: {error}") from error
