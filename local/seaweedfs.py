@@ -149,17 +149,8 @@ def _command(store: Store, domain: str) -> list[str]:
         "s3.autoCreateBucket": "false",
         **({"s3.domainName": domain} if domain else {}),
     }
-    # Should whoever started us be killed outright, Linux tells it (setpriv is part of every Debian).
-    tied = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
-    return [
-        *tied,
-        binary(),
-        "-logtostderr",
-        "server",
-        "-filer",
-        "-s3",
-        *(f"-{name}={value}" for name, value in options.items()),
-    ]
+    settings = (f"-{name}={value}" for name, value in options.items())
+    return process.tied([binary(), "-logtostderr", "server", "-filer", "-s3", *settings])
 
 
 def _remove_sockets(command: Iterable[str]) -> None:
