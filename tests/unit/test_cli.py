@@ -100,6 +100,14 @@ def test_no_function_imports_the_command() -> None:
     assert not names & {"cli", "cyclopts", "rich"}
 
 
+def test_a_long_list_is_cut_and_says_how_much_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(f"job-{number}",) for number in range(5)]
+    Screen().some(("job",), rows, most=3)
+    assert capsys.readouterr().out.split() == ["job", "job-0", "job-1", "job-2", "…", "and", "2", "more"]
+    Screen().some(("job",), rows, most=5)
+    assert "more" not in capsys.readouterr().out
+
+
 def test_an_arn_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     """Rich takes the `:secret:` in it for an emoji unless it is told not to."""
     arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:reelkeeper"

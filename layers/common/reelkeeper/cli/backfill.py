@@ -112,13 +112,9 @@ def _find(
 
 
 def _preview(screen: Screen, found: Sequence[Found], todo: Sequence[Candidate]) -> None:
-    rows = [
-        (escape(one.table), one.record_id, escape(one.field), escape(one.name), _megabytes(one.size)) for one in todo[:_SHOWN]
-    ]
+    rows = [(escape(one.table), one.record_id, escape(one.field), escape(one.name), _megabytes(one.size)) for one in todo]
     if rows:
-        screen.table(("table", "record", "field", "file", "size"), rows)
-    if len(todo) > _SHOWN:
-        screen.say(f"… and {len(todo) - _SHOWN} more")
+        screen.some(("table", "record", "field", "file", "size"), rows, most=_SHOWN)
     before = Counter(one.standing for one in found)
     parts = [f"{_files(len(todo))} to keep"]
     parts += [f"{count} {what}" for what, count in sorted(before.items()) if what != "new" and count]

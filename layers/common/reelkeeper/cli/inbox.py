@@ -34,12 +34,8 @@ def inbox(*, take: bool = False, limit: int = 1_000, dry_run: bool = False, yes:
     if not waiting:
         screen.say("The inbox is empty.")
         return 0
-    screen.table(
-        ("waits for", "size", "key"),
-        [(age(one.since, now), show_bytes(one.size), escape(one.key)) for one in waiting[:_SHOWN]],
-    )
-    if len(waiting) > _SHOWN:
-        screen.say(f"… and {len(waiting) - _SHOWN} more")
+    rows = [(age(one.since, now), show_bytes(one.size), escape(one.key)) for one in waiting]
+    screen.some(("waits for", "size", "key"), rows, most=_SHOWN)
     if not take:
         screen.hint(f"{plural(len(waiting), 'callback')} waiting; the next sweep takes them in, or: reelkeeper inbox --take")
         return 0

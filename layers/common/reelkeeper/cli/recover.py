@@ -51,9 +51,7 @@ def recover(
     if not jobs:
         screen.say("No job is stuck.")
         return 0
-    screen.table(*table(jobs[:_SHOWN], now))
-    if len(jobs) > _SHOWN:
-        screen.say(f"… and {len(jobs) - _SHOWN} more")
+    screen.some(*table(jobs, now), most=_SHOWN)
     _say(screen, planned)
     if not planned.count or not decided(screen, f"Recover {plural(planned.count, 'job')}?", dry_run=dry_run, yes=yes):
         return 0

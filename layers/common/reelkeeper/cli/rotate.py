@@ -95,7 +95,7 @@ def _finish(screen: Screen, place: Place, *, dry_run: bool, yes: bool) -> int:
         return 0
     awaited = list(_awaited(place))
     if awaited:
-        screen.table(*table(awaited[:_SHOWN], datetime.now(UTC)))
+        screen.some(*table(awaited, datetime.now(UTC)), most=_SHOWN)
         screen.say(
             f"{plural(len(awaited), 'job')} may have been handed in with the earlier token: such a callback would be turned "
             "away, and the poller would find the file later."

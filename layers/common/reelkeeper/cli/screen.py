@@ -47,6 +47,12 @@ class Screen:
         """Why it did not work, with the remedy, in one line."""
         self._err.print(_as_it_stands(" ".join(text.split())), style="red", soft_wrap=True)
 
+    def some(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, most: int) -> None:
+        """A table of the first rows, and how many more there are."""
+        self.table(columns, rows[:most])
+        if len(rows) > most:
+            self.say(f"… and {len(rows) - most:,} more")
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
         """A table; cells may carry rich's markup, so the caller escapes what others wrote."""
         from rich.table import Table  # noqa: PLC0415
