@@ -31,6 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local import process
 from local.ports import choose
+from reelkeeper.settings import StorageSettings
 
 START_S = 60.0
 REGION = "us-east-1"
@@ -72,6 +73,17 @@ class Store:
         )
         session = boto3.Session(self.access_key, self.secret_key, region_name=REGION)
         return session.client("s3", endpoint_url=self.endpoint, config=config)
+
+    def settings(self, bucket: str, *, addressing: str = "path", acl: str = "") -> StorageSettings:
+        """What a stack is told that keeps its files here."""
+        return StorageSettings(
+            bucket=bucket,
+            public_url=f"{self.endpoint}/{bucket}/{{key}}",
+            endpoint=self.endpoint,
+            region=REGION,
+            acl=acl,
+            addressing=addressing,
+        )
 
     def make_bucket(self, name: str, *, public: bool = False) -> None:
         """A bucket; `public` lets anyone read it, as a Space with public objects does."""

@@ -91,14 +91,14 @@ def kept(request: pytest.FixtureRequest, store: Store) -> Shelf:
     if request.param == "aws":
         endpoint = request.getfixturevalue("aws")
         return Shelf(StorageSettings("kept", "http://x/{key}", "", "", "", "path"), None, boto3.client("s3"), endpoint)
-    settings = StorageSettings("kept", "http://x/{key}", store.endpoint, "us-east-1", "", "path")
+    settings = store.settings("kept")
     return Shelf(settings, store.keys, store.client(), store.endpoint)
 
 
 @pytest.fixture
 def plain(store: Store) -> Shelf:
     """SeaweedFS alone, for what is the same with every store."""
-    settings = StorageSettings("kept", "http://x/{key}", store.endpoint, "us-east-1", "", "path")
+    settings = store.settings("kept")
     return Shelf(settings, store.keys, store.client(), store.endpoint)
 
 

@@ -32,16 +32,8 @@ class Place:
 
 @pytest.fixture
 def place(store: Store) -> Any:
-    storage = StorageSettings(
-        bucket="kept",
-        public_url=f"{store.endpoint}/kept/{{key}}",
-        endpoint=store.endpoint,
-        region=seaweedfs.REGION,
-        acl="",
-        addressing="path",
-    )
     source = SourceSettings(hosts=frozenset(), local_hosts=frozenset({store.host}), max_bytes=2**30)
-    return Place(Settings(storage, NcaBucketSettings(f"{store.endpoint}/made", region=seaweedfs.REGION), source))
+    return Place(Settings(store.settings("kept"), NcaBucketSettings(f"{store.endpoint}/made", region=seaweedfs.REGION), source))
 
 
 @pytest.mark.parametrize("what", ["storage", "nca-bucket"])

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from local import seaweedfs
 from local.seaweedfs import Store
 from reelkeeper.adapters.bucket import Bucket
 from reelkeeper.adapters.source import Source
 from reelkeeper.domain.errors import Refused, RetryLater
 from reelkeeper.domain.stores import Place
 from reelkeeper.services.transfer import Copier
-from reelkeeper.settings import SourceSettings, StorageSettings
+from reelkeeper.settings import SourceSettings
 from tests.integration.conftest import DOMAIN, LARGE, SMALL
 from tests.integration.recording import as_b2, before
 
@@ -31,17 +30,6 @@ def names_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
-def settings(store: Store, *, addressing: str = "path", acl: str = "", bucket: str = "kept") -> StorageSettings:
-    return StorageSettings(
-        bucket=bucket,
-        public_url=f"{store.endpoint}/{bucket}/{{key}}",
-        endpoint=store.endpoint,
-        region=seaweedfs.REGION,
-        acl=acl,
-        addressing=addressing,
-    )
-
-
 def source(store: Store) -> Source:
     return Source(SourceSettings(hosts=frozenset(), local_hosts=frozenset({store.host}), max_bytes=2**30))
 
@@ -52,7 +40,7 @@ def copy(store: Store, name: str, key: str, bucket: Bucket) -> None:
 
 @pytest.mark.parametrize(("name", "body"), [("small.mp4", SMALL), ("large.mp4", LARGE)])
 def test_what_is_copied_is_there_byte_for_byte_and_described(store: Store, name: str, body: bytes) -> None:
-    copy(store, name, f"described/{name}", Bucket(settings(store), keys=store.keys))
+    copy(store, name, f"described/{name}", Bucket(store.settings("kept"), keys=store.keys))
     found = store.client().get_object(Bucket="kept", Key=f"described/{name}")
     assert found["Body"].read() == body
     assert found["ContentType"] == "video/mp4"
@@ -62,7 +50,9 @@ def test_what_is_copied_is_there_byte_for_byte_and_described(store: Store, name:
 
 @pytest.mark.parametrize("name", ["small.mp4", "large.mp4"])
 def test_a_bucket_in_the_host_name_works_like_one_in_the_path(store: Store, name: str, names_resolve: None) -> None:
-    virtual = replace(settings(store, addressing="virtual"), endpoint=f"http://{DOMAIN}:{store.endpoint.rpartition(':')[2]}")
+    virtual = replace(
+        store.settings("kept", addressing="virtual"), endpoint=f"http://{DOMAIN}:{store.endpoint.rpartition(':')[2]}"
+    )
     copy(store, name, f"virtual/{name}", Bucket(virtual, keys=store.keys))
     assert store.client().head_object(Bucket="kept", Key=f"virtual/{name}")
 
@@ -71,7 +61,7 @@ def test_a_bucket_in_the_host_name_works_like_one_in_the_path(store: Store, name
 @pytest.mark.parametrize("acl", ["public-read", ""])
 def test_an_acl_is_sent_where_one_is_set_and_a_checksum_never(store: Store, name: str, acl: str) -> None:
     with before(store.endpoint) as door:
-        behind_it = replace(settings(store, acl=acl), endpoint=door.address)
+        behind_it = replace(store.settings("kept", acl=acl), endpoint=door.address)
         copy(store, name, f"acl{acl}/{name}", Bucket(behind_it, keys=store.keys))
     describing = [one for one in door.requests if one.headers.get("content-type") == "video/mp4"]
     assert describing
@@ -86,7 +76,7 @@ def test_an_acl_is_sent_where_one_is_set_and_a_checksum_never(store: Store, name
 @pytest.mark.parametrize("name", ["small.mp4", "large.mp4"])
 def test_what_makes_an_object_visible_never_replaces_one(store: Store, name: str) -> None:
     with before(store.endpoint) as door:
-        behind_it = replace(settings(store), endpoint=door.address)
+        behind_it = replace(store.settings("kept"), endpoint=door.address)
         copy(store, name, f"conditional/{name}", Bucket(behind_it, keys=store.keys))
     assert [one for one in door.requests if one.headers.get("if-none-match") == "*"]
     for one in door.requests:
@@ -98,7 +88,7 @@ def test_what_makes_an_object_visible_never_replaces_one(store: Store, name: str
 
 @pytest.mark.parametrize(("name", "other"), [("small.mp4", "large.mp4"), ("large.mp4", "small.mp4")])
 def test_a_second_copy_is_the_same_and_another_file_is_refused(store: Store, name: str, other: str) -> None:
-    bucket = Bucket(settings(store), keys=store.keys)
+    bucket = Bucket(store.settings("kept"), keys=store.keys)
     copy(store, name, f"twice/{name}", bucket)
     copy(store, name, f"twice/{name}", bucket)
     with pytest.raises(Refused, match=f"twice/{name}"):
@@ -116,14 +106,14 @@ def test_a_second_copy_is_the_same_and_another_file_is_refused(store: Store, nam
 def test_wrong_keys_are_told_as_such_and_remembered_so_that_the_secret_is_read_again(
     store: Store, wrong: dict[str, Any], says: str
 ) -> None:
-    bucket = Bucket(settings(store), **wrong)
+    bucket = Bucket(store.settings("kept"), **wrong)
     with pytest.raises(RetryLater, match=says):
         copy(store, "small.mp4", "never.mp4", bucket)
     assert bucket.refused
 
 
 def test_a_look_is_enough_to_know_that_the_keys_are_refused_and_where_it_is_not_ours_it_says_nothing(store: Store) -> None:
-    bucket = Bucket(settings(store), keys=("nobody", "wrong"))
+    bucket = Bucket(store.settings("kept"), keys=("nobody", "wrong"))
     assert bucket.look(Place("made", "small.mp4")) is None
     assert not bucket.refused
     with pytest.raises(RetryLater, match="check the storage settings"):
@@ -132,7 +122,7 @@ def test_a_look_is_enough_to_know_that_the_keys_are_refused_and_where_it_is_not_
 
 
 def test_good_keys_are_never_taken_for_refused(store: Store) -> None:
-    bucket = Bucket(settings(store), keys=store.keys)
+    bucket = Bucket(store.settings("kept"), keys=store.keys)
     assert bucket.head("never.mp4") is None
     assert bucket.look(Place("nowhere", "never.mp4")) is None
     assert not bucket.refused
@@ -142,7 +132,7 @@ def test_good_keys_are_never_taken_for_refused(store: Store) -> None:
 def test_a_store_without_conditional_writes_keeps_files_all_the_same(store: Store, name: str, body: bytes) -> None:
     with before(store.endpoint) as door:
         door.lacks = as_b2
-        bucket = Bucket(replace(settings(store), endpoint=door.address), keys=store.keys)
+        bucket = Bucket(replace(store.settings("kept"), endpoint=door.address), keys=store.keys)
         copy(store, name, f"b2/{name}", bucket)
         assert store.client().get_object(Bucket="kept", Key=f"b2/{name}")["Body"].read() == body
         # Asked once, it is not asked again.
@@ -154,7 +144,7 @@ def test_a_store_without_conditional_writes_keeps_files_all_the_same(store: Stor
 def test_without_conditional_writes_another_file_is_refused_too(store: Store, name: str, other: str) -> None:
     with before(store.endpoint) as door:
         door.lacks = as_b2
-        bucket = Bucket(replace(settings(store), endpoint=door.address), keys=store.keys)
+        bucket = Bucket(replace(store.settings("kept"), endpoint=door.address), keys=store.keys)
         copy(store, name, f"b2-taken/{name}", bucket)
         with pytest.raises(Refused, match=f"b2-taken/{name}"):
             copy(store, other, f"b2-taken/{name}", bucket)
