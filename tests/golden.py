@@ -22,6 +22,8 @@ _MOVING = (
     (re.compile(r"after \d+\.\d s"), "after 1.0 s"),
     (re.compile(r"\b\d+ jobs? in the last"), "1 job in the last"),
     (re.compile(r"127\.0\.0\.1:\d{4,5}"), "127.0.0.1:00000"),
+    # The stack is deployed with the Python that is there.
+    (re.compile(r"\bpython3\.\d+\b"), "python3.13"),
     (re.compile(r"(inbox|callbacks)/\d{4}/\d\d/\d\d/\d{6}\.\d{6}-[0-9a-f]{24}"), r"\1/2026/01/01/000000.000000-" + "0" * 24),
 )
 
